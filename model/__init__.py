@@ -1,0 +1,1 @@
+"""Steps in, boxes out. Imports neither `streaming` nor `service`."""

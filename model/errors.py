@@ -1,0 +1,47 @@
+"""Everything that can be wrong with networks, weights and their use, as one tree.
+
+::
+
+    ModelError
+    ├── UnknownModel          a name that is neither in the zoo nor a file
+    ├── BadSetting            a threshold, size or count outside its range
+    ├── BadLayout             a network description that cannot be built
+    ├── BadWeights            weights that do not fit their card or network, or hold NaN
+    ├── BadState              membranes of another network, size or batch
+    └── BadCheckpoint         a pickle that is not a checkpoint of the published code
+        └── HostileCheckpoint     a pickle that asks for what no checkpoint needs
+
+Each message says what was found, what is allowed and what to do.
+"""
+
+
+class ModelError(Exception):
+    """Base of all errors raised by `model`."""
+
+
+class UnknownModel(ModelError):
+    """A name that is neither in the zoo nor a file."""
+
+
+class BadSetting(ModelError):
+    """A threshold, size or count outside its range."""
+
+
+class BadLayout(ModelError):
+    """A network description that cannot be built."""
+
+
+class BadWeights(ModelError):
+    """Weights that do not fit their card or network, or hold NaN."""
+
+
+class BadState(ModelError):
+    """Membranes of another network, size or batch."""
+
+
+class BadCheckpoint(ModelError):
+    """A pickle that is not a checkpoint of the published code."""
+
+
+class HostileCheckpoint(BadCheckpoint):
+    """A pickle that asks for what no checkpoint needs."""

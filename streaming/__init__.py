@@ -1,0 +1,1 @@
+"""Events in, steps out. Imports neither `model` nor `service`."""

@@ -1,0 +1,47 @@
+"""`Source`: anything that gives events, finite or live, and `open_source`, which makes one of a URI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from streaming.events import Events
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of a source before its first event.
+
+    Attributes:
+        format: short name, as `spikesight info` prints it ("evt3", "aedat4", "sim", ...).
+        width: columns of the sensor, pixels.
+        height: rows of the sensor, pixels.
+        live: events cannot be asked for again; a slow consumer loses some instead of holding them up.
+    """
+
+    format: str
+    width: int
+    height: int
+    live: bool = False
+
+
+class Source(Protocol):
+    """A context manager whose `packets` keep the contract at the top of `streaming/events.py`."""
+
+    @property
+    def info(self) -> SourceInfo: ...
+
+    def packets(self) -> Iterator[Events]:
+        """Packets in time order, each at most `MAX_PACKET_EVENTS` long. May be called once."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
