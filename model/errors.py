@@ -8,6 +8,9 @@
     ├── BadLayout             a network description that cannot be built
     ├── BadWeights            weights that do not fit their card or network, or hold NaN
     ├── BadState              membranes of another network, size or batch
+    ├── BadMaps               head output that is not finite or not of this network
+    ├── BadCounts             steps of another grid, type or number of channels
+    ├── ExportFailed          a network could not be turned into an ONNX file
     └── BadCheckpoint         a pickle that is not a checkpoint of the published code
         └── HostileCheckpoint     a pickle that asks for what no checkpoint needs
 
@@ -37,6 +40,18 @@ class BadWeights(ModelError):
 
 class BadState(ModelError):
     """Membranes of another network, size or batch."""
+
+
+class BadMaps(ModelError):
+    """Head output that is not finite or not of this network."""
+
+
+class BadCounts(ModelError):
+    """Steps of another grid, type or number of channels."""
+
+
+class ExportFailed(ModelError):
+    """A network could not be turned into an ONNX file."""
 
 
 class BadCheckpoint(ModelError):
