@@ -1,0 +1,47 @@
+"""`compiled`: typed numba kernels, compiled when their module is imported and cached on disk.
+
+Kernels state their signatures, so that importing a module is all the warming a child process needs (the
+forkserver imports them once, children inherit machine code), and so that a read-only or a writable column
+takes the same compiled code. Arrays must be contiguous: `np.ascontiguousarray` is free where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+from numba import types
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
+READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
+READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
+READ_U8 = types.Array(types.uint8, 1, "C", readonly=True)
+WRITE_BOOL = types.Array(types.boolean, 1, "C")
+I64 = types.int64
+
+
+def compiled(result: Any, *arguments: Any) -> Callable[[Kernel], Kernel]:
+    """A decorator that compiles a kernel for one signature, without the GIL.
+
+    The machine code is cached beside the source, under NUMBA_CACHE_DIR where that is set, or in the user's
+    cache folder. Where none of them can be written the kernel is compiled anew in each process.
+
+    Args:
+        result: numba type of what the kernel returns.
+        *arguments: numba types of its arguments.
+    """
+
+    def decorate(function: Kernel) -> Kernel:
+        signature = result(*arguments)
+        try:
+            kernel = numba.njit(signature, nogil=True, cache=True)(function)
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):
+                raise
+            kernel = numba.njit(signature, nogil=True)(function)
+        return cast(Kernel, kernel)
+
+    return decorate
