@@ -1,0 +1,204 @@
+"""Pictures for people: events and boxes drawn as BGR images, encoded for browsers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import EventsOutsideSensor
+from streaming.events import Events
+from streaming.letterbox import Letterbox
+from streaming.slicing import add_events
+
+Picture: TypeAlias = NDArray[np.uint8]
+"""(H, W, 3) uint8, blue, green, red."""
+Colour: TypeAlias = tuple[int, int, int]
+"""Blue, green, red, 0..255 each."""
+
+FULL_COUNT = 15
+"""Events per cell that are drawn at full brightness."""
+_LEVELS_PER_COUNT = 8
+_LEVELS = FULL_COUNT * _LEVELS_PER_COUNT + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Colours of a picture. Amber and blue stay apart for colour-blind eyes; boxes keep clear of both."""
+
+    background: Colour = (26, 18, 13)
+    off: Colour = (255, 150, 48)
+    on: Colour = (72, 184, 255)
+    ink: Colour = (20, 14, 10)
+    boxes: tuple[Colour, ...] = ((150, 231, 126), (197, 126, 255), (120, 240, 250), (255, 214, 170))
+
+
+DARK = Palette()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """Boxes to draw.
+
+    Attributes:
+        xyxy: (N, 4) left, top, right, bottom in sensor pixels.
+        label: (N,) index into `names`.
+        score: (N,) in 0..1; None leaves scores out (true boxes).
+        names: class names.
+    """
+
+    xyxy: NDArray[Any]
+    label: NDArray[Any]
+    score: NDArray[Any] | None
+    names: tuple[str, ...]
+
+    def caption(self, index: int) -> str:
+        name = self.names[int(self.label[index])]
+        return name if self.score is None else f"{name} {float(self.score[index]):.2f}"
+
+
+def count_events(events: Events, letterbox: Letterbox) -> NDArray[np.uint16]:
+    """(2, grid_height, grid_width) uint16 counts of `events`; channel 0 is OFF, 1 is ON.
+
+    A picture smaller than the sensor adds neighbours up instead of losing them.
+
+    Raises:
+        EventsOutsideSensor: an event lies beyond the sensor or has a polarity other than 0 and 1.
+    """
+    counts = np.zeros((2, letterbox.grid_height, letterbox.grid_width), np.uint16)
+    x, y = np.ascontiguousarray(events.x), np.ascontiguousarray(events.y)
+    p = np.ascontiguousarray(events.p)
+    bad = add_events(x, y, p, letterbox.columns(), letterbox.rows(), counts)
+    if bad >= 0:
+        raise EventsOutsideSensor(
+            f"found an event at x={x[bad]}, y={y[bad]}, p={p[bad]}; the picture is of a "
+            f"{letterbox.sensor_width} x {letterbox.sensor_height} sensor with polarities 0 and 1"
+        )
+    return counts
+
+
+def draw_counts(counts: NDArray[Any], palette: Palette = DARK) -> Picture:
+    """A picture of event counts, brighter by the logarithm of the count.
+
+    Args:
+        counts: (2, H, W), any real dtype, not negative: a `Step`'s counts, or faded ones of a `Trail`.
+        palette: its colours.
+    """
+    table = _colours(palette)
+    levels = np.minimum(counts, FULL_COUNT).astype(np.float32) * _LEVELS_PER_COUNT
+    off, on = np.ceil(levels).astype(np.int32)
+    picture: Picture = table.take(off * _LEVELS + on, axis=0)
+    return picture
+
+
+def draw_events(events: Events, width: int, height: int, palette: Palette = DARK) -> Picture:
+    """(height, width, 3) picture of the events of a `width` x `height` sensor."""
+    return draw_counts(count_events(events, Letterbox(width, height, width, height)), palette)
+
+
+class Trail:
+    """Counts that fade with time, so that what moves leaves a short trail.
+
+    Args:
+        letterbox: sensor size and picture size.
+        half_life_us: time after which a count is worth half, microseconds.
+    """
+
+    def __init__(self, letterbox: Letterbox, half_life_us: int = 20_000) -> None:
+        self._letterbox, self._half_life_us = letterbox, half_life_us
+        self._counts = np.zeros((2, letterbox.grid_height, letterbox.grid_width), np.float32)
+        self._newest_us: int | None = None
+
+    def add(self, events: Events) -> NDArray[np.float32]:
+        """(2, H, W) float32 counts after `events`, for `draw_counts`; backward time begins a new trail."""
+        fresh = count_events(events, self._letterbox)
+        if len(events):
+            self._fade_to(int(events.t_us[-1]))
+        np.maximum(self._counts, fresh, out=self._counts)
+        return self._counts
+
+    def _fade_to(self, t_us: int) -> None:
+        passed_us = 0 if self._newest_us is None else t_us - self._newest_us
+        self._counts *= 0.0 if passed_us < 0 else 0.5 ** (passed_us / self._half_life_us)
+        self._newest_us = t_us
+
+
+def fit_width(picture: Picture, width: int) -> Picture:
+    """`picture` scaled to `width` columns, its sides in proportion; enlarged pixels stay sharp."""
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    if (height, width) == picture.shape[:2]:
+        return picture
+    how = cv2.INTER_NEAREST if width > picture.shape[1] else cv2.INTER_AREA
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
+
+
+def draw_boxes(picture: Picture, boxes: Boxes, *, scale: float = 1.0, palette: Palette = DARK) -> Picture:
+    """A copy of `picture` with boxes, and a chip with label and score over each.
+
+    Args:
+        picture: what to draw on.
+        boxes: boxes in sensor pixels; the first is drawn last, on top.
+        scale: picture pixels per sensor pixel.
+        palette: its colours; a label keeps its colour.
+    """
+    picture = np.ascontiguousarray(picture).copy()
+    size = picture.shape[1], picture.shape[0]
+    for index in reversed(range(len(boxes.xyxy))):
+        left, top, right, bottom = _corners(boxes.xyxy[index] * scale, *size)
+        colour = palette.boxes[int(boxes.label[index]) % len(palette.boxes)]
+        line = 2 if size[0] >= 480 else 1
+        cv2.rectangle(picture, (left, top), (right, bottom), palette.ink, line + 2, cv2.LINE_AA)
+        cv2.rectangle(picture, (left, top), (right, bottom), colour, line, cv2.LINE_AA)
+        _draw_chip(picture, boxes.caption(index), left, top, colour, palette.ink)
+    return picture
+
+
+def encode_png(picture: Picture, width: int | None = None) -> bytes:
+    """PNG bytes of `picture`, scaled to `width` columns where that is given."""
+    return _encode(".png", picture, width, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+
+
+def encode_webp(picture: Picture, width: int | None = None, quality: int = 75) -> bytes:
+    """WebP bytes of `picture`, scaled to `width` columns where that is given; quality 1..100."""
+    return _encode(".webp", picture, width, [cv2.IMWRITE_WEBP_QUALITY, quality])
+
+
+@cache
+def _colours(palette: Palette) -> Picture:
+    """(_LEVELS * _LEVELS, 3) uint8: the colour of every pair of an OFF level and an ON level."""
+    counts = np.arange(_LEVELS) / _LEVELS_PER_COUNT
+    bright = np.log1p(24 * counts) / np.log1p(24 * FULL_COUNT)  # 24: a lone event has 0.55
+    dark, off, on = (np.array(c, np.float64) for c in (palette.background, palette.off, palette.on))
+    mixed = dark + bright[:, None, None] * (off - dark) + bright[None, :, None] * (on - dark)
+    table: Picture = np.clip(np.rint(mixed), 0, 255).astype(np.uint8).reshape(-1, 3)
+    return table
+
+
+def _corners(xyxy: NDArray[Any], width: int, height: int) -> tuple[int, int, int, int]:
+    left, right = (int(np.clip(round(float(x)), 0, width - 1)) for x in xyxy[0::2])
+    top, bottom = (int(np.clip(round(float(y)), 0, height - 1)) for y in xyxy[1::2])
+    return left, top, right, bottom
+
+
+def _draw_chip(picture: Picture, text: str, left: int, top: int, colour: Colour, ink: Colour) -> None:
+    """A filled label above the box's top left corner, moved inside where the picture ends."""
+    height, width = picture.shape[:2]
+    size, weight = min(0.55, max(0.36, width / 1600)), 1
+    (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, weight)
+    chip_width, chip_height = text_width + 8, text_height + below + 4
+    x = max(0, min(left - 1, width - chip_width))
+    y = top - chip_height if top >= chip_height else min(top, max(0, height - chip_height))
+    cv2.rectangle(picture, (x, y), (x + chip_width, y + chip_height), colour, cv2.FILLED)
+    baseline = (x + 4, y + 2 + text_height)
+    cv2.putText(picture, text, baseline, cv2.FONT_HERSHEY_SIMPLEX, size, ink, weight, cv2.LINE_AA)
+
+
+def _encode(suffix: str, picture: Picture, width: int | None, settings: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix, picture if width is None else fit_width(picture, width), settings)
+    if not done:
+        raise RuntimeError(f"OpenCV could not encode a {picture.shape} picture as {suffix}")
+    return bytes(data)
