@@ -1,0 +1,50 @@
+"""The eight named networks, written in the row format of the published descriptions.
+
+A row is (from, repeat, class, arguments); `from` counts backwards when negative. The last seven rows are the
+head. Facts: arXiv 2307.11411 and its public descriptions. `ems-res34` follows the scheme of `ems-res18` with
+3, 4, 6 and 3 blocks a stage; `ems-nano` narrows `ems-res10` to a tenth of its parameters.
+"""
+
+from __future__ import annotations
+
+RowTuple = tuple[int | tuple[int, ...], int, str, tuple[int | float | str, ...]]
+Anchors = tuple[tuple[tuple[float, float], ...], ...]
+
+_DETECT_ARGS = ("nc", "anchors")
+_UPSAMPLE: RowTuple = (-1, 1, "Sample", ("None", 2, "nearest"))
+
+PUBLISHED_ANCHORS: Anchors = (((10, 14), (23, 27), (37, 58)), ((81, 82), (135, 169), (216, 269)))
+# A 256 x 192 grid: walking people are about 0.4 as wide as high, cars wider than high.
+NANO_ANCHORS: Anchors = (((9, 22), (19, 46), (34, 24)), ((37, 92), (82, 56), (78, 150)))
+
+
+def _ems(widths: tuple[int, ...], extra: tuple[int, ...], head: tuple[int, ...]) -> tuple[RowTuple, ...]:
+    """Stem, then per stage one growing block and `extra` plain ones, then the two-level head."""
+    rows: list[RowTuple] = [(-1, 1, "Conv_2", (widths[0], 3, 2))]
+    skip = 0
+    for stage, (width, more) in enumerate(zip(widths[1:], extra, strict=True)):
+        rows.append((-1, 1, "ConcatBlock_ms", (width, 3, 2)))
+        if more:
+            rows.append((-1, more, "BasicBlock_ms", (width, 3, 1)))
+        skip = len(rows) - 1 if stage == 2 else skip
+    start = len(rows)
+    return (
+        *rows,
+        (-1, 1, "BasicBlock_ms", (head[0], 3, 1)),
+        (-1, 1, "ConcatBlock_ms", (head[1], 3, 1)),
+        (-2, 1, "BasicBlock_ms", (head[2], 1, 1)),
+        _UPSAMPLE,
+        ((-1, skip), 1, "Concat", (2,)),
+        (-1, 1, "BasicBlock_ms", (head[3], 3, 1)),
+        ((start + 5, start + 1), 1, "Detect", _DETECT_ARGS),
+    )
+
+
+_EMS_WIDTHS, _EMS_HEAD = (32, 64, 128, 256, 512), (256, 512, 128, 256)
+
+ROWS: dict[str, tuple[RowTuple, ...]] = {
+    "ems-nano": _ems((16, 32, 48, 80, 160), (0, 0, 0, 0), (80, 144, 48, 80)),
+    "ems-res10": _ems(_EMS_WIDTHS, (0, 0, 0, 0), _EMS_HEAD),
+    "ems-res18": _ems(_EMS_WIDTHS, (1, 1, 1, 1), _EMS_HEAD),
+    "ems-res34": _ems(_EMS_WIDTHS, (2, 3, 5, 2), _EMS_HEAD),
+}
