@@ -1,0 +1,84 @@
+// Boxes and pictures on a canvas. Boxes come in sensor pixels; the canvas is scaled to hold the picture.
+
+const COLOURS = { person: "#ffb648", car: "#5ad1e6", "two-wheeler": "#b79cff" };
+const OTHERS = ["#8bd17c", "#f28fb1", "#e6d15a", "#7aa2ff"];
+
+export function colourOf(label) {
+  if (COLOURS[label]) return COLOURS[label];
+  let sum = 0;
+  for (const letter of label) sum += letter.charCodeAt(0);
+  return OTHERS[sum % OTHERS.length];
+}
+
+export class View {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.sensor = [346, 260];
+    this.picture = null;
+    this.boxes = [];
+    this.drawn = 0;
+  }
+
+  resize([width, height]) {
+    this.sensor = [width, height];
+    const scale = Math.max(1, Math.min(3, 960 / width));
+    this.canvas.width = Math.round(width * scale);
+    this.canvas.height = Math.round(height * scale);
+    this.clear();
+  }
+
+  clear() {
+    this.picture = null;
+    this.boxes = [];
+    this.paint();
+  }
+
+  show(picture, boxes) {
+    if (picture !== undefined) this.picture = picture;
+    if (boxes !== undefined) this.boxes = boxes;
+    this.paint();
+  }
+
+  paint() {
+    const { context, canvas } = this;
+    context.fillStyle = "#05070b";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    if (this.picture) context.drawImage(this.picture, 0, 0, canvas.width, canvas.height);
+    const scale = canvas.width / this.sensor[0];
+    for (const box of this.boxes) this.paintBox(box, scale);
+    this.drawn = this.boxes.length;
+    canvas.dataset.boxes = String(this.drawn);
+  }
+
+  paintBox(box, scale) {
+    const { context } = this;
+    const [left, top, right, bottom] = box.xyxy.map((side) => side * scale);
+    const colour = colourOf(box.label);
+    context.lineWidth = Math.max(2, scale);
+    context.strokeStyle = colour;
+    context.strokeRect(left, top, right - left, bottom - top);
+    const text = `${box.label} ${Math.round(box.score * 100)}`;
+    context.font = "600 15px system-ui, sans-serif";
+    const width = context.measureText(text).width + 12;
+    const chipTop = top >= 24 ? top - 22 : Math.min(top, this.canvas.height - 22);
+    const chipLeft = Math.max(0, Math.min(left - context.lineWidth / 2, this.canvas.width - width));
+    context.fillStyle = colour;
+    context.fillRect(chipLeft, chipTop, width, 22);
+    context.fillStyle = "#0a0d13";
+    context.textBaseline = "middle";
+    context.fillText(text, chipLeft + 6, chipTop + 11.5);
+  }
+}
+
+export function legend(list, boxes) {
+  const counts = new Map();
+  for (const box of boxes) counts.set(box.label, (counts.get(box.label) ?? 0) + 1);
+  list.replaceChildren(...[...counts].sort().map(([label, count]) => {
+    const item = document.createElement("li");
+    const swatch = document.createElement("i");
+    swatch.style.background = colourOf(label);
+    item.append(swatch, `${label} ${count}`);
+    return item;
+  }));
+}
