@@ -12,9 +12,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.processes import Peak, resident_mb, server
+from benchmarks.processes import Peak, resident_mb
 from benchmarks.recordings import street_like
 from service.client import Client
+from tests.servers import running_server
 
 LARGE_EVENTS = 20_000_000
 UPLOADS = 1_000
@@ -28,19 +29,21 @@ def run(console: Console, *, events: int = LARGE_EVENTS, uploads: int = UPLOADS)
         large = street_like(Path(folder) / "large.raw", "evt3", events)
         small = _small(Path(folder) / "small.npy")
         table.add_row("`spikesight detect`, all its processes", f"{_command_line(large):.0f}", "< 600")
-        with server() as service, Client(service.url, timeout_s=1800) as client:
+        data_dir = Path(folder) / "data"
+        with running_server(data_dir) as service, Client(service.url, timeout_s=1800) as client:
+            process = psutil.Process(service.pid)
             for _ in range(WARM_UPLOADS):
                 client.detect(small)
-            api = resident_mb(service.process)
+            api = resident_mb(process)
             table.add_row("API process", f"{api:.0f}", "< 150")
-            with Peak(service.process) as peak:
+            with Peak(process) as peak:
                 for _line in client.detect_lines(large):
                     pass
             table.add_row("`POST /detect`, all processes of the service", f"{peak.mb:.0f}", "< 600")
-            before = resident_mb(service.process)
+            before = resident_mb(process)
             for _ in range(uploads):
                 client.detect(small)
-            after = resident_mb(service.process)
+            after = resident_mb(process)
             table.add_row(f"API process after {uploads} uploads", f"{after:.0f}", f"<= {before * 1.05:.0f}")
     console.print(table)
 

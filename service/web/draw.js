@@ -52,22 +52,25 @@ export class View {
   }
 
   paintBox(box, scale) {
-    const { context } = this;
+    const { context, canvas } = this;
+    // Lines and letters keep their size on the screen, however small the canvas is shown.
+    const unit = canvas.width / Math.max(canvas.clientWidth, 1);
+    const chipHeight = 20 * unit;
     const [left, top, right, bottom] = box.xyxy.map((side) => side * scale);
     const colour = colourOf(box.label);
-    context.lineWidth = Math.max(2, scale);
+    context.lineWidth = 2 * unit;
     context.strokeStyle = colour;
     context.strokeRect(left, top, right - left, bottom - top);
     const text = `${box.label} ${Math.round(box.score * 100)}`;
-    context.font = "600 15px system-ui, sans-serif";
-    const width = context.measureText(text).width + 12;
-    const chipTop = top >= 24 ? top - 22 : Math.min(top, this.canvas.height - 22);
-    const chipLeft = Math.max(0, Math.min(left - context.lineWidth / 2, this.canvas.width - width));
+    context.font = `600 ${13 * unit}px system-ui, sans-serif`;
+    const chipWidth = context.measureText(text).width + 10 * unit;
+    const chipTop = top >= chipHeight ? top - chipHeight : Math.min(top, canvas.height - chipHeight);
+    const chipLeft = Math.max(0, Math.min(left - unit, canvas.width - chipWidth));
     context.fillStyle = colour;
-    context.fillRect(chipLeft, chipTop, width, 22);
+    context.fillRect(chipLeft, chipTop, chipWidth, chipHeight);
     context.fillStyle = "#0a0d13";
     context.textBaseline = "middle";
-    context.fillText(text, chipLeft + 6, chipTop + 11.5);
+    context.fillText(text, chipLeft + 5 * unit, chipTop + chipHeight * 0.53);
   }
 }
 
