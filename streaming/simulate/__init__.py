@@ -1,0 +1,1 @@
+"""Procedural scenes seen by a modelled event camera: training windows with boxes, and a live `sim://` source."""

@@ -1,0 +1,109 @@
+"""Pictures of scenes over time: backdrop, ground, then objects from far to near, and where each object is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from streaming.simulate.backdrop import Textures, view_backdrop
+from streaming.simulate.camera import Camera
+from streaming.simulate.ground import Ground, lay_ground
+from streaming.simulate.motion import Bodies, Placement, parts_to_px, project
+from streaming.simulate.parts import FIELDS, FLAT, R1, R2, X1, X2, Y1, Y2
+from streaming.simulate.sprites import Brush, Ownership, paint
+
+TEXEL_PX = 1.5
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that does not move by itself in B scenes.
+
+    Attributes:
+        camera: the moving camera.
+        canvas: (B, H, W) backdrop.
+        ground: the plane under it.
+        textures: noise shared by everything in a scene.
+        softness_px: (B,) width of an edge: lens blur.
+    """
+
+    camera: Camera
+    canvas: Tensor
+    ground: Ground
+    textures: Textures
+    softness_px: Tensor
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Rendered pictures.
+
+    Attributes:
+        intensity: (B, K, h, w) linear.
+        ownership: who covers which pixel of the last picture.
+        xyxy: (N, 4) silhouettes in the last picture, px, not clipped.
+    """
+
+    intensity: Tensor
+    ownership: Ownership
+    xyxy: Tensor
+
+
+def render(stage: Stage, bodies: Bodies, parts: Tensor, texels: Tensor, t_s: Tensor) -> Frames:
+    """Pictures at (K,) seconds.
+
+    Args:
+        stage: backdrop, ground and camera.
+        bodies: N objects, by scene and from far to near.
+        parts: (N, K, M, FIELDS) or (N, 1, M, FIELDS), in object heights.
+        texels: (N,) fineness of each object's texture, texels per height.
+        t_s: seconds.
+    """
+    camera = stage.camera
+    view = camera.at(t_s)
+    shape = (camera.height, camera.width)
+    background = view_backdrop(stage.canvas, camera.unrotate(view), shape)
+    pictures = lay_ground(background, stage.ground, camera, view).contiguous()
+    placement = project(bodies, camera, view, t_s)
+    seen = parts_to_px(parts, placement)
+    brush = Brush(stage.textures.tile, _texels_per_px(texels, placement), stage.softness_px)
+    ownership = paint(pictures, seen, bodies.scene, brush)
+    return Frames(pictures, ownership, silhouettes(seen[:, -1]))
+
+
+def _texels_per_px(texels: Tensor, placement: Placement) -> Tensor:
+    return texels[:, None] / placement.scale.clamp_min(1)
+
+
+def silhouettes(parts: Tensor) -> Tensor:
+    """(N, 4) xyxy around (N, M, FIELDS) parts, px; empty (inf to -inf) where nothing is painted."""
+    dx, dy = parts[..., X2] - parts[..., X1], parts[..., Y2] - parts[..., Y1]
+    length = torch.hypot(dx, dy).clamp_min(1e-3)
+    flat = parts[..., FLAT] > 0.5
+    aside, upward = torch.where(flat, dy.abs() / length, 1.0), torch.where(flat, dx.abs() / length, 1.0)
+    hidden = torch.where(torch.maximum(parts[..., R1], parts[..., R2]) > 0, 0.0, torch.inf)
+    low = [_ends(parts, side, -share).amin(0) + hidden for side, share in ((0, aside), (1, upward))]
+    high = [_ends(parts, side, share).amax(0) - hidden for side, share in ((0, aside), (1, upward))]
+    return torch.stack([v.amin(1) for v in low] + [v.amax(1) for v in high], 1)
+
+
+def _ends(parts: Tensor, side: int, reach: Tensor) -> Tensor:
+    """(2, N, M) coordinate of both ends, moved by `reach` radii; side 0 is x, 1 is y."""
+    first, second = ((X1, X2), (Y1, Y2))[side]
+    return torch.stack(
+        (parts[..., first] + reach * parts[..., R1], parts[..., second] + reach * parts[..., R2])
+    )
+
+
+def merge_parts(groups: list[Tensor], times: int) -> Tensor:
+    """(N, K, M, FIELDS) of groups (n, K or 1, m, FIELDS), one after the other, padded with parts of radius 0."""
+    most = max(group.shape[2] for group in groups)
+    total = sum(len(group) for group in groups)
+    merged = torch.zeros(total, times, most, FIELDS, device=groups[0].device)
+    start = 0
+    for group in groups:
+        merged[start : start + len(group), :, : group.shape[2]] = group
+        start += len(group)
+    return merged

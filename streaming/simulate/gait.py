@@ -1,0 +1,187 @@
+"""How a person stands and moves: a 3-D skeleton of 13 joints over time, in units of the person's height.
+
+Axes of the body: `right` (to the person's right), `ahead` (where they walk), `up`. The lower foot always stands
+on the ground; walking speed follows from step length and rate, so a standing foot does not slide.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from streaming.simulate.noise import Dice, columns
+
+WALK, STAND, RUN, BEND, SIT, RIDE = range(6)
+THIGH, SHANK, UPPER_ARM, FOREARM, ANKLE, TRUNK = 0.235, 0.225, 0.17, 0.15, 0.045, 0.30
+
+
+class Joint(NamedTuple):
+    right: Tensor
+    ahead: Tensor
+    up: Tensor
+
+
+class Limbs(NamedTuple):
+    """Joints of one side."""
+
+    hip: Joint
+    knee: Joint
+    ankle: Joint
+    toe: Joint
+    shoulder: Joint
+    elbow: Joint
+    wrist: Joint
+    hand: Joint
+
+
+class Skeleton(NamedTuple):
+    """Joints (N, K), and the trunk's axis as (ahead, up) of a unit step along it."""
+
+    left: Limbs
+    right: Limbs
+    pelvis: Joint
+    trunk_ahead: Tensor
+    trunk_up: Tensor
+
+
+@dataclass(frozen=True)
+class Gait:
+    """Traits of movement; each (N, 1), angles in radians.
+
+    Attributes:
+        kind: WALK to RIDE, int64.
+        yaw: 0 walks away from the camera, pi / 2 to the right on the screen.
+        step_hz, phase: steps a second and phase of the first.
+        swing: amplitude of the thigh.
+        lean: of the trunk, forward.
+        thigh, knee: constant flexion added to both legs (sitting, bending, riding).
+        build: width of the body against the mean.
+        arm_*: per side (N, 2): raise, spread, elbow flexion, inward turn of the forearm.
+    """
+
+    kind: Tensor
+    yaw: Tensor
+    step_hz: Tensor
+    phase: Tensor
+    swing: Tensor
+    lean: Tensor
+    thigh: Tensor
+    knee: Tensor
+    build: Tensor
+    arm_raise: Tensor
+    arm_spread: Tensor
+    arm_flexion: Tensor
+    arm_inward: Tensor
+
+    def speed(self, height_m: Tensor) -> Tensor:
+        """(N,) m/s along `yaw`, of walkers and runners; 0 for others. `height_m` is (N,)."""
+        stride = 2 * (THIGH + SHANK) * self.swing.sin() * (1 + 0.6 * (self.kind == RUN).float())
+        moving = ((self.kind == WALK) | (self.kind == RUN)).float()
+        return (self.step_hz * stride * moving)[:, 0] * height_m
+
+
+def draw_gait(dice: Dice, kind: Tensor, yaw: Tensor) -> Gait:
+    """Gaits of (N,) `kind` and `yaw`."""
+    n = len(kind)
+    walk, stand, run, bend, sit, ride = ((kind == k).float() for k in range(6))
+    swing = walk * dice.uniform(n, 0.26, 0.5) + run * dice.uniform(n, 0.5, 0.85)
+    swing = swing + stand * dice.uniform(n, -0.12, 0.2) + bend * dice.uniform(n, 0, 0.3)
+    lean = walk * dice.uniform(n, -0.03, 0.1) + run * dice.uniform(n, 0.05, 0.3)
+    lean = lean + stand * dice.uniform(n, -0.08, 0.12) + bend * dice.uniform(n, 0.3, 1.1)
+    lean = lean + sit * dice.uniform(n, -0.25, 0.45) + ride * dice.uniform(n, 0.1, 0.7)
+    thigh = bend * dice.uniform(n, 0, 1.3) + sit * dice.uniform(n, 1.2, 1.65) + ride * 1.1
+    knee = thigh * bend * 1.6 + sit * dice.uniform(n, 1.0, 1.8) + ride * 1.3
+    step_hz = dice.uniform(n, 1.5, 2.1) * (1 + 0.5 * run) * (walk + run) + dice.uniform(n, 0.8, 1.6) * ride
+    traits = columns(
+        kind, yaw, step_hz, dice.uniform(n, 0, 2 * math.pi), swing, lean, thigh, knee,
+        torch.exp(dice.normal(n) * 0.14 + 0.08),
+    )  # fmt: skip
+    return Gait(*traits, *_draw_arms(dice, n, stand, ride, sit))
+
+
+def _draw_arms(dice: Dice, n: int, stand: Tensor, ride: Tensor, sit: Tensor) -> tuple[Tensor, ...]:
+    both = []
+    for _ in range(2):
+        lifted = dice.chance(n, 0.12) * dice.uniform(n, 0.5, 2.6) * (1 - ride)
+        raised = stand * dice.uniform(n, -0.2, 0.4) + lifted + ride + sit * dice.uniform(n, 0.1, 0.9)
+        spread = dice.uniform(n, 0.02, 0.28) + dice.chance(n, 0.12) * dice.uniform(n, 0.2, 0.9)
+        flexion = dice.uniform(n, 0.05, 0.6) + dice.chance(n, 0.25) * dice.uniform(n, 0.6, 1.9)
+        inward = spread * dice.uniform(n, -0.8, 0.9)
+        both.append((raised, spread, flexion, inward))
+    return tuple(torch.stack(pair, 1) for pair in zip(*both, strict=True))
+
+
+def pose(gait: Gait, t_s: Tensor) -> Skeleton:
+    """Where the joints are at (N, K) seconds."""
+    phase = gait.phase + math.pi * gait.step_hz * t_s
+    legs = [_leg(gait, phase + offset) for offset in (0.0, math.pi)]
+    hip_up = ANKLE + torch.maximum(_reach(*legs[0]), _reach(*legs[1]))
+    hip_up = torch.where(gait.kind == RIDE, 0.5, hip_up)
+    ahead, up = gait.lean.sin().expand_as(t_s), gait.lean.cos().expand_as(t_s)
+    sides = [_limbs(gait, side, legs[side], hip_up, phase + math.pi * side, ahead, up) for side in (0, 1)]
+    zero = torch.zeros_like(t_s)
+    return Skeleton(sides[0], sides[1], Joint(zero, zero, hip_up), ahead, up)
+
+
+def _leg(gait: Gait, phase: Tensor) -> tuple[Tensor, Tensor]:
+    """Angles of thigh and shank against the vertical; the knee bends while the leg swings forward."""
+    ride = (gait.kind == RIDE).float()
+    swing = gait.swing + 0.25 * ride
+    thigh = swing * phase.sin() + gait.thigh
+    knee = (swing * 1.1).abs() * (phase + 1.0).cos().clamp_min(0) + 0.05 + gait.knee
+    return thigh, thigh - knee
+
+
+def _reach(thigh: Tensor, shank: Tensor) -> Tensor:
+    return THIGH * thigh.cos() + SHANK * shank.cos()
+
+
+def _limbs(
+    gait: Gait,
+    side: int,
+    leg: tuple[Tensor, Tensor],
+    hip_up: Tensor,
+    phase: Tensor,
+    ahead: Tensor,
+    up: Tensor,
+) -> Limbs:
+    sign = 2.0 * side - 1
+    zero = torch.zeros_like(hip_up)
+    thigh, shank = leg
+    width = sign * gait.build
+    hip = Joint(zero + width * 0.066, zero, hip_up)
+    knee = Joint(zero + width * 0.07, THIGH * thigh.sin(), hip_up - THIGH * thigh.cos())
+    ankle = Joint(zero + width * 0.074, knee.ahead + SHANK * shank.sin(), knee.up - SHANK * shank.cos())
+    tip = shank.clamp(-0.9, 0.2)
+    toe = Joint(
+        ankle.right + sign * 0.02, ankle.ahead + 0.085 * tip.cos(), ankle.up - 0.025 + 0.07 * tip.sin()
+    )
+    shoulder = Joint(zero + width * 0.12, TRUNK * ahead, hip_up + TRUNK * up)
+    return Limbs(hip, knee, ankle, toe, shoulder, *_arm(gait, side, shoulder, phase))
+
+
+def _arm(gait: Gait, side: int, shoulder: Joint, phase: Tensor) -> tuple[Joint, Joint, Joint]:
+    """Arms swing against their leg."""
+    sign = 2.0 * side - 1
+    raised, spread, flexion, inward = (
+        trait[:, side : side + 1]
+        for trait in (gait.arm_raise, gait.arm_spread, gait.arm_flexion, gait.arm_inward)
+    )
+    upper = raised - 0.8 * gait.swing * phase.sin() + 0.4 * gait.lean
+    fore = upper + flexion
+    elbow = Joint(
+        shoulder.right + sign * UPPER_ARM * spread.sin(),
+        shoulder.ahead + UPPER_ARM * upper.sin() * spread.cos(),
+        shoulder.up - UPPER_ARM * upper.cos() * spread.cos(),
+    )
+    wrist = Joint(
+        elbow.right + sign * FOREARM * inward.sin(),
+        elbow.ahead + FOREARM * fore.sin(),
+        elbow.up - FOREARM * fore.cos(),
+    )
+    hand = Joint(wrist.right, wrist.ahead + 0.03 * fore.sin(), wrist.up - 0.03 * fore.cos())
+    return elbow, wrist, hand

@@ -1,0 +1,108 @@
+"""Which objects count: a detector can only find what made events.
+
+Objects with a lively outline become labels; those hardly visible become ignored regions, where finding
+something is neither right nor wrong; hidden ones are nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from streaming.simulate.motion import Bodies
+from streaming.simulate.sprites import NOBODY, Ownership
+
+LABEL, IGNORE, NOTHING = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class VisibilityRule:
+    """When an object is a label.
+
+    Attributes:
+        min_height_px: of the clipped box, sensor px.
+        min_visible: share of the whole silhouette that is in view and not hidden.
+        min_rim: share of the visible outline that saw events.
+        min_lively: share of the visible silhouette that saw events.
+        min_events_px: pixels of the render grid with events on the object.
+        trace: visible share from which an object is at least ignored.
+        margin: how much wider than the silhouette a box is, share of its side; half on each side.
+    """
+
+    min_height_px: float = 14
+    min_visible: float = 0.25
+    min_rim: float = 0.12
+    min_lively: float = 0.03
+    min_events_px: float = 5
+    trace: float = 0.04
+    margin: float = 0.03
+
+
+def lively_pixels(log_intensity: Tensor, threshold: Tensor, active: Tensor) -> Tensor:
+    """(B, h, w) bool: the picture changed by more than a threshold, and the sensor said so within a pixel.
+
+    Args:
+        log_intensity: (B, K, h, w).
+        threshold: (B, 1, 1) mean contrast threshold.
+        active: (B, H, W) float, above 0 where the sensor emitted events.
+    """
+    changed = log_intensity.amax(1) - log_intensity.amin(1) > 1.1 * threshold
+    seen = F.adaptive_max_pool2d(active[:, None], changed.shape[1:])
+    return changed & (F.max_pool2d(seen, 3, 1, 1)[:, 0] > 0)
+
+
+def judge(
+    rule: VisibilityRule, bodies: Bodies, xyxy: Tensor, ownership: Ownership, lively: Tensor, px: float
+) -> Tensor:
+    """(N,) int64: LABEL, IGNORE or NOTHING.
+
+    Args:
+        xyxy: (N, 4) silhouettes on the render grid, not clipped.
+        lively: (B, h, w) from `lively_pixels`.
+        px: sensor pixels per render pixel.
+    """
+    height, width = ownership.owner.shape[1:]
+    clipped = clip(xyxy, width, height)
+    owned, rim, lively_rim, lively_body = _count(ownership.owner, lively, len(bodies.scene))
+    in_view = (_area(clipped) / _area(xyxy).clamp_min(1e-3)).clamp(0, 1)
+    visible = owned / ownership.covered.clamp_min(1) * in_view
+    tall = (clipped[:, 3] - clipped[:, 1]) * px >= rule.min_height_px
+    awake = (lively_rim > rule.min_rim * rim.clamp_min(1)) & (lively_body >= rule.min_events_px)
+    awake &= lively_body > rule.min_lively * owned
+    good = tall & awake & (visible > rule.min_visible)
+    verdict = torch.where(visible >= rule.trace, IGNORE, NOTHING)
+    return torch.where(good, LABEL, verdict)
+
+
+def _count(owner: Tensor, lively: Tensor, objects: int) -> tuple[Tensor, ...]:
+    """Per object (N,) float: pixels owned, on the rim, lively on the rim, lively at all."""
+    framed = F.pad(owner, (1, 1, 1, 1), value=NOBODY)
+    middle = framed[:, 1:-1, 1:-1]
+    rim = torch.zeros_like(lively)
+    for other in (framed[:, :-2, 1:-1], framed[:, 2:, 1:-1], framed[:, 1:-1, :-2], framed[:, 1:-1, 2:]):
+        rim |= middle != other
+    names = (owner + 1).long()
+    around = F.max_pool2d(lively[:, None].float(), 3, 1, 1)[:, 0] > 0
+
+    def per_object(mask: Tensor) -> Tensor:
+        return torch.bincount(names[mask], minlength=objects + 1)[1:].float()
+
+    return per_object(owner != NOBODY), per_object(rim), per_object(rim & around), per_object(lively)
+
+
+def clip(xyxy: Tensor, width: float, height: float) -> Tensor:
+    limit = torch.tensor([width, height, width, height], device=xyxy.device)
+    return torch.minimum(xyxy.clamp_min(0), limit)
+
+
+def loosen(xyxy: Tensor, margin: float) -> Tensor:
+    """Boxes wider by `margin` of their sides: people who draw boxes leave a little room."""
+    side = (xyxy[:, 2:] - xyxy[:, :2]) * (margin / 2)
+    return torch.cat((xyxy[:, :2] - side, xyxy[:, 2:] + side), 1)
+
+
+def _area(xyxy: Tensor) -> Tensor:
+    return (xyxy[:, 2] - xyxy[:, 0]).clamp_min(0) * (xyxy[:, 3] - xyxy[:, 1]).clamp_min(0)

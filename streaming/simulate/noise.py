@@ -1,0 +1,76 @@
+"""`Dice`: all chance of the simulator, drawn from one seeded generator; and fractal noise for textures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Range = tuple[float, float]
+
+
+class Dice:
+    """Draws tensors from one `torch.Generator`, on that generator's device, never from the global one."""
+
+    def __init__(self, seed: int, device: str | torch.device = "cpu") -> None:
+        self.device = torch.device(device)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    def unit(self, *shape: int) -> Tensor:
+        """Uniform in [0, 1)."""
+        return torch.rand(shape, generator=self.generator, device=self.device)
+
+    def uniform(self, count: int, low: float, high: float) -> Tensor:
+        return self.unit(count) * (high - low) + low
+
+    def log_uniform(self, count: int, low: float, high: float) -> Tensor:
+        """Uniform in the logarithm: every octave between `low` and `high` is equally likely."""
+        return self.uniform(count, math.log(low), math.log(high)).exp()
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.generator, device=self.device)
+
+    def sign(self, count: int) -> Tensor:
+        """-1 or 1, equally likely."""
+        return self.chance(count, 0.5) * 2 - 1
+
+    def chance(self, count: int, probability: float | Tensor) -> Tensor:
+        """1.0 with `probability`, else 0.0."""
+        return (self.unit(count) < probability).float()
+
+    def whole(self, count: int, low: int, high: int) -> Tensor:
+        """int64 in [low, high)."""
+        return torch.randint(low, high, (count,), generator=self.generator, device=self.device)
+
+    def choose(self, count: int, weights: Sequence[float]) -> Tensor:
+        """int64 indices drawn with `weights`."""
+        table = torch.tensor(weights, device=self.device)
+        return torch.bucketize(self.unit(count) * table.sum(), table.cumsum(0)).clamp_max(len(weights) - 1)
+
+
+def fractal_noise(dice: Dice, height: int, width: int, exponent: Tensor) -> Tensor:
+    """(B, height, width) tileable noise whose amplitude falls as 1 / f**exponent; mean 0, deviation 1.
+
+    Args:
+        exponent: (B,), 0 white to 2 smooth; photographs of outdoor scenes lie near 1 (Field 1987).
+    """
+    rows = torch.fft.fftfreq(height, device=dice.device)[:, None] * height
+    columns = torch.fft.rfftfreq(width, device=dice.device)[None] * width
+    frequency = (columns**2 + (rows * width / height) ** 2).sqrt().clamp_min(1.0)
+    amplitude = torch.exp(-exponent[:, None, None] * frequency.log())
+    amplitude[:, 0, 0] = 0
+    phases = torch.view_as_complex(dice.normal(len(exponent), height, width // 2 + 1, 2))
+    noise = torch.fft.irfft2(phases * amplitude, s=(height, width))
+    return noise / noise.std((1, 2), keepdim=True).clamp_min(1e-9)
+
+
+def columns(*values: Tensor) -> tuple[Tensor, ...]:
+    """(N,) traits as (N, 1) columns, to meet (N, K) values over time."""
+    return tuple(value[:, None] for value in values)
+
+
+def planes(value: Tensor) -> Tensor:
+    """(B,) settings as (B, 1, 1), to meet (B, H, W) pictures."""
+    return value[:, None, None]
