@@ -1,13 +1,15 @@
-"""`Source`: anything that gives events, finite or live, and `open_source`, which makes one of a URI."""
+"""`Source`: anything that gives events, finite or live. `streaming.sources` makes one of a path or a URI."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self, TypeAlias
 
 from streaming.events import Events
+
+SizeSource: TypeAlias = Literal["file", "caller", "sensor", "extent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +21,17 @@ class SourceInfo:
         width: columns of the sensor, pixels.
         height: rows of the sensor, pixels.
         live: events cannot be asked for again; a slow consumer loses some instead of holding them up.
+        sensor: name of the sensor as far as it is known ("Prophesee Gen4.1"), else None.
+        size_source: who said the size: the recording itself ("file"), the caller, the sensor's name, or only
+            how far its events reach ("extent", `streaming/readers/sizes.py`).
     """
 
     format: str
     width: int
     height: int
     live: bool = False
+    sensor: str | None = None
+    size_source: SizeSource = "file"
 
 
 class Source(Protocol):

@@ -1,0 +1,91 @@
+"""The text header of Prophesee RAW and DAT files: lines of `% key value`, an optional `% end`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from streaming.errors import BrokenRecording
+from streaming.readers.sizes import Sensor, Size, recorded_size, sensor_named_in
+
+MAX_LINE = 4096
+MAX_HEADER = 1 << 16
+SENSOR_KEYS = ("sensor_name", "sensor_generation", "generation", "plugin_name", "camera")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a Prophesee header says.
+
+    Attributes:
+        fields: values by lower-case key; parts of a `format` line (`EVT3;width=640;height=480`) count as
+            fields of their own unless a line of that key exists.
+        length: bytes up to the first byte of data; 0 where there is no header.
+    """
+
+    fields: Mapping[str, str]
+    length: int
+
+    def size(self, where: str) -> Size | None:
+        """The stated size, None where there is none.
+
+        Raises:
+            BrokenRecording: it is no size.
+        """
+        width, height = self.fields.get("width"), self.fields.get("height")
+        if width is None or height is None:
+            width, _, height = self.fields.get("geometry", "").partition("x")
+        if not width and not height:
+            return None
+        if not (width.strip().isdecimal() and height.strip().isdecimal()):
+            raise BrokenRecording(f"{where}: its header states a size of {width!r} x {height!r}; not numbers")
+        return recorded_size(int(width), int(height), where)
+
+    def sensor(self) -> Sensor | None:
+        """The sensor that the header names, None where it names no known one."""
+        values = [self.fields[key] for key in SENSOR_KEYS if key in self.fields]
+        bare = self.fields.get("sensor_generation") or self.fields.get("generation")
+        return sensor_named_in([*values, f"gen{bare}"] if bare else values)
+
+
+def read_header(file: BinaryIO, where: str) -> Header:
+    """Reads the header and leaves `file` at the first byte of data.
+
+    Raises:
+        BrokenRecording: a line or the whole header is longer than any real one.
+    """
+    fields: dict[str, str] = {}
+    start = file.tell()
+    while (line := _next_line(file, where)) is not None:
+        key, _, value = line.strip().partition(" ")
+        if key.lower() == "end" and not value:
+            break
+        fields.setdefault(key.lower(), value.strip())
+        if file.tell() - start > MAX_HEADER:
+            raise BrokenRecording(f"{where}: its header is longer than {MAX_HEADER} bytes and does not end")
+    for part in fields.get("format", "").split(";")[1:]:
+        key, _, value = part.partition("=")
+        fields.setdefault(key.strip().lower(), value.strip())
+    return Header(fields, file.tell() - start)
+
+
+def _next_line(file: BinaryIO, where: str) -> str | None:
+    """Text of the next header line without its percent sign; None, and nothing read, where data begins."""
+    at = file.tell()
+    line = file.readline(MAX_LINE)
+    text = line[1:].rstrip(b"\r\n")
+    if line.startswith(b"%") and _is_text(text):
+        if line.endswith(b"\n"):
+            return text.decode("ascii")
+        raise BrokenRecording(
+            f"{where}: the header line at byte {at} does not end within {MAX_LINE} bytes; "
+            "the file is cut off or damaged"
+        )
+    file.seek(at)
+    return None
+
+
+def _is_text(text: bytes) -> bool:
+    # A time word may begin with a percent sign's byte; binary data soon shows a byte that no text has.
+    return all(32 <= byte < 127 or byte == 9 for byte in text)

@@ -1,0 +1,82 @@
+"""`Recording`: the base of all file readers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from streaming.events import MAX_PACKET_EVENTS, Events, validate
+from streaming.readers.sizes import Size
+from streaming.source import SourceInfo
+
+
+class Recording(ABC):
+    """A file of events, streamed in constant memory; keeps the `Source` protocol.
+
+    A subclass reads the header in `_open` and yields packets in `_read`; the base cuts them to
+    `MAX_PACKET_EVENTS` and holds them to the stream's contract.
+
+    Args:
+        path: the file.
+        stated: size of the sensor as the caller says, used where the file does not say.
+
+    Raises:
+        StreamingError: the header cannot be understood.
+    """
+
+    format: ClassVar[str]
+
+    def __init__(self, path: Path, stated: Size | None = None) -> None:
+        self.path = path
+        with ExitStack() as opened:
+            self._info = self._open(opened, stated)
+            self._opened = opened.pop_all()
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._info
+
+    @property
+    def name(self) -> str:
+        """Name of the file, as messages call it."""
+        return self.path.name
+
+    def packets(self) -> Iterator[Events]:
+        """Packets in time order, each at most `MAX_PACKET_EVENTS` long. May be called once.
+
+        Raises:
+            BrokenRecording: after everything that was whole; the message says where the fault is.
+        """
+        after_us: int | None = None
+        for events in self._read():
+            for start in range(0, len(events), MAX_PACKET_EVENTS):
+                part = events[start : start + MAX_PACKET_EVENTS]
+                yield validate(part, self.info.width, self.info.height, after_us=after_us, where=self.name)
+                after_us = int(part.t_us[-1])
+
+    @abstractmethod
+    def fraction(self) -> float:
+        """How much of the file is read, 0..1."""
+
+    @abstractmethod
+    def _open(self, opened: ExitStack, stated: Size | None) -> SourceInfo:
+        """Opens what is needed into `opened` and reads the header."""
+
+    @abstractmethod
+    def _read(self) -> Iterator[Events]:
+        """Events in file order, in packets of any bounded size, not yet checked."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._opened.close()

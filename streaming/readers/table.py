@@ -1,0 +1,56 @@
+"""`TableRecording`: what NPY, NPZ and text share once they are blocks of columns."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from streaming.events import Events
+from streaming.readers.columns import Roles, has_fractions, roles_by_content, roles_by_name, to_events
+from streaming.readers.recording import Recording
+from streaming.readers.sizes import Size, extent
+from streaming.source import SourceInfo
+
+
+class TableRecording(Recording):
+    """Events from blocks of columns; the first block settles what each column holds."""
+
+    seconds_by_fractions: ClassVar[bool] = True
+    _rows_done = 0
+
+    @abstractmethod
+    def _blocks(self) -> Iterator[Sequence[NDArray[Any]]]:
+        """Blocks of columns from the beginning of the data; may be called more than once."""
+
+    @abstractmethod
+    def _names(self) -> Sequence[str] | None:
+        """Names of the columns, None where they have none."""
+
+    def _read(self) -> Iterator[Events]:
+        roles: Roles | None = None
+        self._rows_done = 0
+        for block in self._blocks():
+            if roles is None:
+                roles = self._roles(block)
+            yield to_events(block, roles, self.name)
+            self._rows_done += len(block[0])
+
+    def _roles(self, block: Sequence[NDArray[Any]]) -> Roles:
+        names = self._names()
+        roles = roles_by_name(names) if names else None
+        if roles is None:
+            roles = roles_by_content(block)
+        if roles.us_per_unit == 1.0 and has_fractions(block[roles.t]):
+            roles = replace(roles, us_per_unit=1e6)
+        return roles
+
+    def _info_by_extent(self, stated: Size | None) -> SourceInfo:
+        """Size from the caller, else by a first pass over the events."""
+        if stated:
+            return SourceInfo(self.format, stated.width, stated.height, size_source="caller")
+        size = extent(self._read(), self.name)
+        return SourceInfo(self.format, size.width, size.height, size_source="extent")

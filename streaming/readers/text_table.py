@@ -1,0 +1,76 @@
+"""How a text of events is laid out: separator, names, size line, first row."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from streaming.readers.columns import roles_by_name
+from streaming.readers.sizes import Size
+
+COMMENT = b"#"
+MAX_LINE = 4096
+BOM = b"\xef\xbb\xbf"
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_SPLIT = re.compile(rb"[,;\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class TextLayout:
+    """Layout of a text of events.
+
+    Attributes:
+        names: names of the columns, None without a header line.
+        size: size of the sensor where the first line is only "width height", else None.
+        columns: how many columns the first row has.
+        data_at: byte of the first row.
+    """
+
+    names: tuple[str, ...] | None
+    size: Size | None
+    columns: int
+    data_at: int
+
+
+def find_layout(head: bytes) -> TextLayout | None:
+    """Layout by the first bytes of a file, None where they are not a text of events."""
+    names: tuple[str, ...] | None = None
+    size: Size | None = None
+    at = len(BOM) if head.startswith(BOM) else 0
+    while at < len(head):
+        end = head.find(b"\n", at)
+        end = len(head) if end < 0 else end
+        line = head[at:end].strip()
+        if len(line) > MAX_LINE:
+            return None
+        cells = split_cells(line.lstrip(COMMENT))
+        if _are_names(cells):
+            names = tuple(cell.decode("ascii").lower() for cell in cells)
+        elif line and not line.startswith(COMMENT):
+            if _are_numbers(cells) and len(cells) >= 4:
+                return TextLayout(names, size, len(cells), at)
+            if size or names or not (len(cells) == 2 and all(cell.isdigit() for cell in cells)):
+                return None
+            size = Size(int(cells[0][:9]), int(cells[1][:9]))
+        at = end + 1
+    return None
+
+
+def looks_like_events(head: bytes) -> bool:
+    """Whether the first bytes of a file are a text of events."""
+    return b"\0" not in head and find_layout(head) is not None
+
+
+def split_cells(line: bytes) -> list[bytes]:
+    """Cells of a line, separated by commas, semicolons or blanks."""
+    return [cell for cell in _SPLIT.split(line.strip()) if cell]
+
+
+def _are_numbers(cells: list[bytes]) -> bool:
+    return all(_NUMBER.fullmatch(cell) for cell in cells)
+
+
+def _are_names(cells: list[bytes]) -> bool:
+    if not all(cell.isascii() for cell in cells):
+        return False
+    return roles_by_name([cell.decode("ascii").strip('"') for cell in cells]) is not None
