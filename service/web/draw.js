@@ -1,7 +1,7 @@
-// Boxes and pictures on a canvas. Boxes come in sensor pixels; the canvas is scaled to hold the picture.
+// Boxes and pictures on a canvas. Boxes come in sensor pixels; their colours keep clear of the events' amber and blue.
 
-const COLOURS = { person: "#ffb648", car: "#5ad1e6", "two-wheeler": "#b79cff" };
-const OTHERS = ["#8bd17c", "#f28fb1", "#e6d15a", "#7aa2ff"];
+const COLOURS = { person: "#7ee796", car: "#ff7ec5", "two-wheeler": "#faf078" };
+const OTHERS = ["#aad6ff", "#ffc3a0", "#d5b8ff", "#9ff0e6"];
 
 export function colourOf(label) {
   if (COLOURS[label]) return COLOURS[label];

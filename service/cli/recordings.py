@@ -1,0 +1,190 @@
+"""Commands around recordings: info, convert, view, detect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from model.card import DEFAULT_MODEL
+from service.cli.terminal import errors, output, progress_bar
+from service.options import DetectOptions
+
+if TYPE_CHECKING:
+    from service.answers import Answer
+    from streaming.picture import Picture
+    from streaming.readers.recording import Recording
+
+FRAME_US = 40_000
+
+Recorded = Annotated[Path, typer.Argument(metavar="FILE", help="A recording of any known format.")]
+Width = Annotated[int | None, typer.Option(help="Sensor columns, where the file does not say.")]
+Height = Annotated[int | None, typer.Option(help="Sensor rows, where the file does not say.")]
+Format = Annotated[str | None, typer.Option("--format", help="Skip the look at the content.")]
+Model = Annotated[str, typer.Option(help="Name of a shipped model, or path of a card.")]
+Threshold = Annotated[float | None, typer.Option(help="Least score, 0..1; the card's by default.")]
+
+
+def register(app: typer.Typer) -> None:
+    for command in (info, convert, view, detect):
+        app.command()(command)
+
+
+def info(
+    file: Recorded,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    width: Width = None,
+    height: Height = None,
+    format_: Format = None,
+) -> None:
+    """What a recording holds: format, sensor, size, events, times, rates."""
+    from streaming.sources import open_recording
+    from streaming.summary import summarise
+
+    with open_recording(file, format=format_, width=width, height=height) as source:
+        summary = asdict(summarise(source))
+    if json_:
+        print(json.dumps(summary))
+        return
+    table = Table("field", "value", title=str(file), show_header=False)
+    for name, value in summary.items():
+        table.add_row(name, f"{value:,.3f}" if isinstance(value, float) else str(value))
+    output.print(table)
+
+
+def convert(
+    file: Recorded,
+    out: Annotated[Path, typer.Argument(help="Ends in .npy, .csv, .aedat4 or .raw (EVT3).")],
+    width: Width = None,
+    height: Height = None,
+    format_: Format = None,
+) -> None:
+    """Write a recording in another format."""
+    from streaming.sources import open_recording
+    from streaming.writers import write_recording
+
+    with (
+        open_recording(file, format=format_, width=width, height=height) as source,
+        progress_bar() as bar,
+    ):
+        task = bar.add_task(f"{file.name} to {out.name}", total=None)
+        written = write_recording(source, out, on_progress=lambda events: bar.update(task, completed=events))
+    output.print(f"wrote {written:,} events to {out}")
+
+
+def view(
+    file: Recorded,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Ends in .mp4 (film) or .png (sheet).")],
+    boxes: Annotated[bool, typer.Option("--boxes", help="Detect, and draw the boxes.")] = False,
+    frame_us: Annotated[int, typer.Option(min=100, help="Time one picture shows, us.")] = FRAME_US,
+    model: Model = DEFAULT_MODEL,
+    threshold: Threshold = None,
+    width: Width = None,
+    height: Height = None,
+    format_: Format = None,
+) -> None:
+    """Draw a recording as a film or a sheet of pictures."""
+    options = DetectOptions(model=model, threshold=threshold, width=width, height=height, format=format_)
+    answers = list(_answers(file, options)) if boxes else []
+    _draw(file, out, frame_us, answers, options)
+
+
+def detect(
+    file: Recorded,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object a line, as answers come.")] = False,
+    video: Annotated[Path | None, typer.Option(help="Also draw a film (.mp4) or sheet (.png).")] = None,
+    model: Model = DEFAULT_MODEL,
+    threshold: Threshold = None,
+    iou: Annotated[float | None, typer.Option(help="Largest overlap of two boxes of one class.")] = None,
+    stride: Annotated[int | None, typer.Option(min=1, help="Steps between two answers.")] = None,
+    start_us: Annotated[int | None, typer.Option(help="From here, us after the first event.")] = None,
+    end_us: Annotated[int | None, typer.Option(help="Up to here, us after the first event.")] = None,
+    width: Width = None,
+    height: Height = None,
+    format_: Format = None,
+) -> None:
+    """Find the objects in a recording."""
+    options = DetectOptions(model, threshold, iou, stride, start_us, end_us, width, height, format_)
+    answers: list[Answer] = []
+    for answer in _answers(file, options):
+        if json_:
+            print(json.dumps(answer.to_message()), flush=True)
+        if not json_ or video:
+            answers.append(answer)
+    if video:
+        _draw(file, video, _window_us(answers), answers, options)
+    if not json_:
+        _print_answers(file, answers)
+
+
+def _answers(file: Path, options: DetectOptions) -> Iterator[Answer]:
+    """Answers of a recording, with a progress bar over its bytes."""
+    from model.detector import Detector
+    from service.pipeline import detect_recording
+
+    with _opened(file, options) as source, progress_bar() as bar:
+        task = bar.add_task(f"Detecting in {file.name}", total=1.0)
+        detector = Detector.load(options.model)
+        for answer in detect_recording(source, detector, options):
+            bar.update(task, completed=source.fraction())
+            yield answer
+
+
+def _draw(file: Path, out: Path, frame_us: int, answers: list[Answer], options: DetectOptions) -> None:
+    from service.film import frames
+    from streaming.clip import render_clip
+
+    with _opened(file, options) as source, progress_bar() as bar:
+        task = bar.add_task(f"Drawing {out.name}", total=1.0)
+        pictures = _watched(frames(source, frame_us, answers), source, bar, task)
+        count = render_clip(pictures, out, fps=min(60.0, 1e6 / frame_us))
+    errors.print(f"drew {count} pictures to {out}")
+
+
+def _watched(
+    pictures: Iterator[Picture], source: Recording, bar: Progress, task: TaskID
+) -> Iterator[Picture]:
+    for picture in pictures:
+        bar.update(task, completed=source.fraction())
+        yield picture
+
+
+def _opened(file: Path, options: DetectOptions) -> Recording:
+    from streaming.sources import open_recording
+
+    return open_recording(file, format=options.format, width=options.width, height=options.height)
+
+
+def _window_us(answers: list[Answer]) -> int:
+    """Time between two answers: the frame that shows each once."""
+    if len(answers) < 2:
+        return FRAME_US
+    return max(1, answers[1].t_us[1] - answers[0].t_us[1])
+
+
+def _print_answers(file: Path, answers: list[Answer]) -> None:
+    table = Table("t (ms)", "label", "score", "left, top, right, bottom (px)", title=str(file))
+    start_us = answers[0].t_us[0] if answers else 0
+    for answer in answers:
+        for row in _rows(answer.to_message()):
+            table.add_row(f"{(answer.t_us[1] - start_us) / 1e3:.1f}", *row)
+    output.print(table)
+    boxes = sum(len(answer.detections) for answer in answers)
+    energy_mj = sum(answer.spikes.energy_mj for answer in answers)
+    rates = [answer.spikes.rate for answer in answers]
+    output.print(
+        f"{boxes} boxes in {len(answers)} answers; firing rate {sum(rates) / max(len(rates), 1):.1%}; "
+        f"{energy_mj:.3g} mJ at 0.9 pJ a synaptic operation and 4.6 pJ a multiply-accumulate (45 nm)"
+    )
+
+
+def _rows(message: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for box in message["boxes"]:
+        sides = ", ".join(f"{side:.0f}" for side in box["xyxy"])
+        yield box["label"], f"{box['score']:.2f}", sides
