@@ -1,4 +1,4 @@
-"""Memory: one large recording through detection, the API process, and what a thousand uploads leave behind."""
+"""Memory: a large recording through detection, the API process, and what a thousand uploads leave behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server of our own: `spikesight serve` in a process, on a free port, with a data folder of its own."""
+"""A real server of our own: `spikesight serve` on a free port, with a data folder of its own."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "training": {"training", "streaming", "model"},
     "service": {"service", "streaming", "model"},
 }
-# `spikesight train` and `evaluate` are commands of the one script, so the command line alone may call training.
+# `spikesight train` and `evaluate` are commands of the one script, so the command line may call training.
 COMMAND_LINE = "service/cli"
 CAMERA_DRIVERS = {"dv_processing", "neuromorphic_drivers"}
 COPYLEFT = {"tonic", "expelliarmus", "ultralytics", "boxmot", "event_stream"}

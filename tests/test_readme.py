@@ -42,13 +42,14 @@ def test_there_are_commands_to_run() -> None:
     assert len(BLOCKS) >= 5
 
 
-@pytest.mark.parametrize(("language", "block"), BLOCKS, ids=[block.split("\n")[0][:40] for _, block in BLOCKS])
+@pytest.mark.parametrize(("language", "block"), BLOCKS, ids=lambda text: text.split("\n")[0][:40])
 def test_block(language: str, block: str, server: RunningServer, folder: Path) -> None:
     address = server.url.removeprefix("http://")
     text = block.replace("127.0.0.1:8000", address)
-    command = [sys.executable, "-c", text] if language == "python" else ["bash", "-euo", "pipefail", "-c", text]
+    shell = [sys.executable] if language == "python" else ["bash", "-euo", "pipefail"]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    run = subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    environment = {**os.environ, "PATH": path}
+    run = subprocess.run([*shell, "-c", text], cwd=folder, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip()
     assert "urn:spikesight:problem" not in run.stdout

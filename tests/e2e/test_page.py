@@ -86,7 +86,7 @@ def test_live_events_and_boxes_are_drawn(page: Page) -> None:
     assert lit_pixels(page) > 1_000
     expect(page.locator("#legend li").first).to_be_visible()
     for figure in ("rate", "behind", "firing", "energy", "answers"):
-        expect(page.locator(f"#{figure}")).not_to_have_text("–")
+        expect(page.locator(f"#{figure}")).not_to_have_text("\u2013")
 
 
 def test_the_threshold_takes_effect_at_once(page: Page) -> None:
