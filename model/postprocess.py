@@ -49,8 +49,8 @@ def detections(
         max_detections: boxes per row at most.
 
     Returns:
-        Boxes xyxy in grid cells, cut to the grid (those outside it dropped), best score first; equal scores keep the
-        order of the maps.
+        Boxes xyxy in grid cells, cut to the grid (those outside it dropped), best score first; equal scores
+        keep the order of the maps.
 
     Raises:
         BadSetting: a threshold is NaN or outside 0..1, or a limit is not positive.
