@@ -158,6 +158,19 @@ def table_of(header: ArrayHeader, open_array: OpenArray, where: str) -> Table:
     return Table([Run(open_array, at + k * stride, dtype, rows) for k in range(4)], None, rows)
 
 
+def run_of(header: ArrayHeader, open_array: OpenArray, where: str) -> Run:
+    """A one-dimensional array of numbers as one column.
+
+    Raises:
+        BrokenRecording: an array of another shape or type.
+    """
+    if len(header.shape) != 1 or header.dtype.kind not in "biuf":
+        raise BrokenRecording(
+            f"{where}: holds an array of shape {header.shape} of {header.dtype}; a column is a row of numbers"
+        )
+    return Run(open_array, header.data_at, header.dtype, header.shape[0])
+
+
 def _open_at(run: Run) -> IO[bytes]:
     file = run.open_array()
     file.seek(run.at)

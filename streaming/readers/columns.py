@@ -23,9 +23,9 @@ from streaming.events import Events
 NAMES: Mapping[str, str] = {
     **dict.fromkeys(("t", "ts", "time", "times", "timestamp", "timestamps", "t_us", "timestamp_us"), "t"),
     **dict.fromkeys(("t_s", "t_ms", "t_ns", "time_s", "timestamp_s", "timestamp_ns"), "t"),
-    **dict.fromkeys(("x", "col", "column"), "x"),
-    **dict.fromkeys(("y", "row"), "y"),
-    **dict.fromkeys(("p", "pol", "polarity", "polarities", "on"), "p"),
+    **dict.fromkeys(("x", "xs", "col", "column"), "x"),
+    **dict.fromkeys(("y", "ys", "row"), "y"),
+    **dict.fromkeys(("p", "ps", "pol", "polarity", "polarities", "on"), "p"),
 }
 """What a column of a (lower-case) name holds."""
 

@@ -45,9 +45,9 @@ def find_layout(head: bytes) -> TextLayout | None:
             return None
         cells = split_cells(line.lstrip(COMMENT))
         if _are_names(cells):
-            names = tuple(cell.decode("ascii").lower() for cell in cells)
+            names = tuple(cell.decode("ascii").strip('"').lower() for cell in cells)
         elif line and not line.startswith(COMMENT):
-            if _are_numbers(cells) and len(cells) >= 4:
+            if are_numbers(cells) and len(cells) >= 4:
                 return TextLayout(names, size, len(cells), at)
             if size or names or not (len(cells) == 2 and all(cell.isdigit() for cell in cells)):
                 return None
@@ -66,7 +66,8 @@ def split_cells(line: bytes) -> list[bytes]:
     return [cell for cell in _SPLIT.split(line.strip()) if cell]
 
 
-def _are_numbers(cells: list[bytes]) -> bool:
+def are_numbers(cells: list[bytes]) -> bool:
+    """Whether each cell is a decimal number."""
     return all(_NUMBER.fullmatch(cell) for cell in cells)
 
 
