@@ -64,8 +64,8 @@ def render(stage: Stage, bodies: Bodies, parts: Tensor, texels: Tensor, t_s: Ten
     camera = stage.camera
     view = camera.at(t_s)
     shape = (camera.height, camera.width)
-    background = view_backdrop(stage.canvas, camera.unrotate(view), shape)
-    pictures = lay_ground(background, stage.ground, camera, view).contiguous()
+    pictures = view_backdrop(stage.canvas, camera.unrotate(view), shape)
+    lay_ground(pictures, stage.ground, camera, view)
     placement = project(bodies, camera, view, t_s)
     seen = parts_to_px(parts, placement)
     brush = Brush(stage.textures.tile, _texels_per_px(texels, placement), stage.softness_px)

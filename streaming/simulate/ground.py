@@ -16,7 +16,7 @@ TEXELS = 256
 
 @dataclass(frozen=True)
 class Ground:
-    """Ground of B scenes; (B, 1, 1, 1) unless said.
+    """Ground of B scenes; (B,) unless said.
 
     Attributes:
         seen: 0 where a scene has none.
@@ -25,7 +25,7 @@ class Ground:
         tone: linear intensity.
         gradient: change of tone towards the viewer.
         own: 1 its own tone, 0 texture laid over the backdrop.
-        border: (B, 1, 1, w) how far the far border lies under the horizon, px.
+        border: (B, w) how far the far border lies under the horizon, px.
         softness: width of the far border, px.
         start: rows under the horizon that show the backdrop, px.
     """
@@ -45,18 +45,15 @@ def draw_ground(dice: Dice, mean_tone: Tensor, width: int, chance: float) -> Gro
     """Grounds of B scenes whose backdrops have `mean_tone` (B,)."""
     n = len(mean_tone)
 
-    def volume(value: Tensor) -> Tensor:
-        return value[:, None, None, None]
-
     kinship = dice.unit(n) ** 0.5
     tone = dice.uniform(n, 0.06, 0.8) ** (1 - kinship) * mean_tone**kinship
     border = fractal_noise(dice, 4, 64, dice.uniform(n, 0.8, 1.5))[:, :1]
-    border = F.interpolate(border, size=width, mode="linear")
+    border = F.interpolate(border, size=width, mode="linear")[:, 0]
     return Ground(
-        volume(dice.chance(n, chance)), _draw_tile(dice, n), volume(dice.log_uniform(n, 12, 60)), volume(tone),
-        volume(dice.uniform(n, -0.5, 0.5)), volume(dice.chance(n, 0.7)),
-        border[:, None] * volume(dice.uniform(n, 0, 5) * dice.chance(n, 0.6)), volume(dice.log_uniform(n, 0.7, 14)),
-        volume(dice.uniform(n, 3, 30) * dice.chance(n, 0.5)),
+        dice.chance(n, chance), _draw_tile(dice, n), dice.log_uniform(n, 12, 60), tone,
+        dice.uniform(n, -0.5, 0.5), dice.chance(n, 0.7),
+        border * (dice.uniform(n, 0, 5) * dice.chance(n, 0.6))[:, None], dice.log_uniform(n, 0.7, 14),
+        dice.uniform(n, 3, 30) * dice.chance(n, 0.5),
     )  # fmt: skip
 
 
@@ -74,32 +71,36 @@ def _draw_tile(dice: Dice, n: int) -> Tensor:
     return grain[:, None] * rough
 
 
-def lay_ground(pictures: Tensor, ground: Ground, camera: Camera, view: View) -> Tensor:
-    """`pictures` (B, K, h, w) with the ground laid over the backdrop."""
+def lay_ground(pictures: Tensor, ground: Ground, camera: Camera, view: View) -> None:
+    """Lay the ground over the backdrop in `pictures` (B, K, h, w), scene by scene, only where it can be seen."""
     x, y = camera.pixel_rays(view)
-    below = y - _volume(camera.horizon_px)
-    depth_m = _volume(camera.focal_px * camera.eye_m) / below.clamp_min(0.5)
-    aside_m = x * depth_m / _volume(camera.focal_px) + view.x_m[..., None, None]
-    scale = ground.texels_per_m
-    texture = _sample(ground.tile, aside_m * scale, (depth_m + view.z_m[..., None, None]) * scale)
-    footprint = below.clamp_min(0.5) / (depth_m * scale).clamp_min(1e-3) * 1.5
-    relief = torch.exp(texture * footprint.clamp(0, 1))
-    slope = 1 + ground.gradient * below.clamp_min(0) / camera.height
-    surface = ground.own * ground.tone * slope + (1 - ground.own) * pictures
-    share = ((below + ground.border) / ground.softness).clamp(0, 1) * ground.seen * (below > ground.start)
-    return torch.lerp(pictures, surface * relief, share)
+    for scene, seen in enumerate(ground.seen.tolist()):
+        below = y[scene] - camera.horizon_px[scene]
+        top = int((below.amax((0, 2)) <= 0).sum())
+        if seen and top < camera.height:
+            part = pictures[scene, :, top:]
+            part.copy_(_lay(part, ground, scene, camera, view, x[scene, :, top:], below[:, top:]))
 
 
-def _volume(value: Tensor) -> Tensor:
-    return value[:, None, None, None]
+def _lay(
+    backdrop: Tensor, ground: Ground, scene: int, camera: Camera, view: View, x: Tensor, below: Tensor
+) -> Tensor:
+    """(K, rows, w) pictures of one scene; `x` columns from the middle and `below` rows under the horizon, px."""
+    focal, eye_m, scale = camera.focal_px[scene], camera.eye_m[scene], ground.texels_per_m[scene]
+    down = below.clamp_min(0.5)
+    column = x / down * (eye_m * scale) + view.x_m[scene][:, None, None] * scale
+    row = (focal * eye_m * scale) / down + view.z_m[scene][:, None, None] * scale
+    texture = _sample(ground.tile[scene], column, row)
+    footprint = (down.square() * (1.5 / (focal * eye_m * scale))).clamp_max(1)
+    slope = 1 + ground.gradient[scene] * below.clamp_min(0) / camera.height
+    own = ground.own[scene]
+    surface = own * ground.tone[scene] * slope + (1 - own) * backdrop
+    share = ((below + ground.border[scene]) / ground.softness[scene]).clamp(0, 1) * (below > ground.start[scene])
+    return torch.lerp(backdrop, surface * torch.exp(texture * footprint), share)
 
 
 def _sample(tile: Tensor, column: Tensor, row: Tensor) -> Tensor:
-    """Bilinear lookup in a tile (B, 1, T, T) that repeats without end."""
-    scenes, times, height, width = column.shape
-    grid = torch.stack((column, row), -1).div_(TEXELS)
-    grid = grid.sub_(grid.floor()).mul_(2).sub_(1)
-    seen = F.grid_sample(
-        tile, grid.view(scenes, times * height, width, 2), padding_mode="border", align_corners=False
-    )
-    return seen.view(scenes, times, height, width)
+    """(K, rows, w) bilinear lookup in one tile (1, T, T) that repeats in mirror images without end."""
+    grid = torch.stack((column, row), -1).mul_(2 / TEXELS).view(1, -1, column.shape[-1], 2)
+    seen = F.grid_sample(tile[None], grid, padding_mode="reflection", align_corners=False)
+    return seen.view(column.shape)

@@ -247,10 +247,13 @@ class _View:
         """Folds: short strokes across the cloth, which turn a plain silhouette into a dressed one."""
         for index in range(CREASES):
             width, up, across, tilt, length, factor = self.outfit.creases[:, index].unsqueeze(-1).unbind(1)
-            on_leg = up < 0
-            middle, near = self.on_screen(self.trunk(up.clamp_min(0)))
-            x = middle.x + across * torch.where(on_leg, self.hips, self.chest)
-            y = middle.y + up.clamp_max(0)
-            tone = torch.where(on_leg, self.outfit.trousers, self.outfit.top) * factor
-            end = Point(x + length * tilt.sin(), y + length * tilt.cos())
-            self.list.add(Point(x, y), end, (width, width * 0.6), tone, depth=near + 0.2)
+            limbs = self.skeleton.right if index % 2 else self.skeleton.left
+            on_leg, down = (up < 0).float(), up.clamp_max(0) / -0.35
+            thigh = Joint(*(hip + down * (knee - hip) for hip, knee in zip(limbs.hip, limbs.knee, strict=True)))
+            chest = self.trunk(up.clamp_min(0))
+            at = Joint(*(on_leg * a + (1 - on_leg) * b for a, b in zip(thigh, chest, strict=True)))
+            middle, near = self.on_screen(at)
+            x = middle.x + across * (on_leg * 0.05 + (1 - on_leg) * self.chest)
+            end = Point(x + length * tilt.sin(), middle.y + length * tilt.cos())
+            tone = (on_leg * self.outfit.trousers + (1 - on_leg) * self.outfit.top) * factor
+            self.list.add(Point(x, middle.y), end, (width, width * 0.6), tone, depth=near + 0.2)

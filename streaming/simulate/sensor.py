@@ -16,7 +16,8 @@ from streaming.simulate.noise import Dice, Range, planes
 
 OFF, ON = 0, 1
 REFERENCE_LUMINANCE = 0.15
-NOISE_TILE = 1 << 20
+RATE_UNIT_S = 0.005
+LOST_THRESHOLDS = 4
 
 
 @dataclass(frozen=True)
@@ -132,53 +133,63 @@ def draw_state(dice: Dice, pixels: Pixels, log_intensity: Tensor) -> SensorState
     return SensorState(log_intensity, log_intensity - above)
 
 
+def follow_share(pixels: Pixels, log_intensity: Tensor, step_s: float) -> Tensor:
+    """(B, H, W) how far the low pass of each pixel gets towards its input in `step_s`: slower in the dark."""
+    slowness = (REFERENCE_LUMINANCE / log_intensity.exp().clamp_min(0.03)).clamp_(0.2, 4)
+    return 1 - torch.exp(-step_s / slowness.mul_(pixels.time_constant_s))
+
+
 def advance(
-    dice: Dice, pixels: Pixels, state: SensorState, log_intensity: Tensor, step_s: float
+    dice: Dice, pixels: Pixels, state: SensorState, log_intensity: Tensor, follow: Tensor, step_s: float
 ) -> tuple[SensorState, Crossings]:
-    """Move on by one sub-frame of `step_s` seconds, at whose end the picture is `log_intensity` (B, H, W)."""
-    speed = (REFERENCE_LUMINANCE / log_intensity.exp().clamp_min(0.03)).clamp_(0.2, 4)
-    follow = 1 - torch.exp(-step_s / (speed.mul_(pixels.time_constant_s)))
+    """Move on by one sub-frame.
+
+    Args:
+        dice: chance of shot noise, background events and hot pixels.
+        pixels: the sensors.
+        state: what they remember; not changed.
+        log_intensity: (B, H, W) at the end of the sub-frame.
+        follow: (B, H, W) from `follow_share`.
+        step_s: length of the sub-frame.
+    """
     signal = torch.lerp(state.signal, log_intensity, follow)
-    away = _looked_at(dice, pixels, signal).sub_(state.reference)
-    cap = (pixels.max_rate * (step_s / 0.005)).round().clamp_min(1)
-    up = torch.minimum((away / pixels.on).clamp_min_(0).floor_(), cap)
-    down = torch.minimum((away / pixels.off).neg_().clamp_min_(0).floor_(), cap)
-    crossings = _times(pixels, state, signal, up, down)
-    reference = state.reference + up * pixels.on - down * pixels.off
-    far = away.abs() > 4 * pixels.on
-    reference = torch.where(far, signal, reference)
+    noise = dice.grain(*signal.shape).mul_(pixels.shot_noise)
+    away = noise.add_(signal).sub_(state.reference)
+    moved = ((away >= pixels.on) | (away <= -pixels.off)).view(-1).nonzero()[:, 0]
+    reference, crossings = _emit(pixels, state, signal, away, moved, step_s)
     return SensorState(signal, reference), _join(crossings, _background(dice, pixels, step_s))
 
 
-def _looked_at(dice: Dice, pixels: Pixels, signal: Tensor) -> Tensor:
-    """Signal with shot noise: cuttings of one noise tile, far cheaper than fresh noise and as good to the eye."""
-    return signal + pixels.shot_noise * _noise(dice, signal)
+def _emit(
+    pixels: Pixels, state: SensorState, signal: Tensor, away: Tensor, moved: Tensor, step_s: float
+) -> tuple[Tensor, Crossings]:
+    """The new reference, and all events of the pixels `moved` (M,), each at its own time.
+
+    A pixel so far from its reference that its rate cannot follow forgets what it missed.
+    """
+    distance = away.view(-1)[moved]
+    rising = distance > 0
+    threshold = torch.where(rising, pixels.on.view(-1)[moved], pixels.off.view(-1)[moved])
+    most = (pixels.max_rate.view(-1) * (step_s / RATE_UNIT_S)).round().clamp_min(1)[moved // away[0].numel()]
+    count = torch.minimum((distance.abs() / threshold).floor(), most)
+    step = torch.where(rising, threshold, -threshold)
+    old = state.reference.view(-1)[moved]
+    lost = distance.abs() > LOST_THRESHOLDS * threshold
+    reference = state.reference.clone()
+    reference.view(-1)[moved] = torch.where(lost, signal.view(-1)[moved], old + count * step)
+    before, after = state.signal.view(-1)[moved], signal.view(-1)[moved]
+    travelled = after - before
+    travelled = torch.where(travelled.abs() < 1e-6, torch.full_like(travelled, 1e-6), travelled)
+    first, each = (old + step - before) / travelled, step / travelled
+    return reference, _list_events(moved, rising, count.long(), first, each)
 
 
-def _noise(dice: Dice, like: Tensor) -> Tensor:
-    flat = dice.normal(min(like.numel(), NOISE_TILE))
-    return flat.repeat(-(-like.numel() // len(flat)))[: like.numel()].view_as(like)
-
-
-def _times(pixels: Pixels, state: SensorState, signal: Tensor, up: Tensor, down: Tensor) -> Crossings:
-    """All events of all pixels that crossed, each at its own time; noise may put one at either end."""
-    count = (up + down).view(-1)
-    pixel = count.nonzero()[:, 0]
-    if len(pixel) == 0:
-        return Crossings(pixel, pixel, torch.zeros(0, device=pixel.device))
-    repeats = count[pixel].long()
-    which = torch.arange(len(pixel), device=pixel.device).repeat_interleave(repeats)
-    first = repeats.cumsum(0) - repeats
-    number = torch.arange(len(which), device=pixel.device) - first[which] + 1
-    pixel = pixel[which]
-    rising = up.view(-1)[pixel] > 0
-    step = torch.where(rising, pixels.on.view(-1)[pixel], -pixels.off.view(-1)[pixel])
-    before = state.signal.view(-1)[pixel]
-    travelled = signal.view(-1)[pixel] - before
-    share = (state.reference.view(-1)[pixel] + number * step - before) / torch.where(
-        travelled.abs() < 1e-6, torch.full_like(travelled, 1e-6), travelled
-    )
-    return Crossings(pixel, rising.long(), share.clamp(0, 0.999))
+def _list_events(moved: Tensor, rising: Tensor, count: Tensor, first: Tensor, each: Tensor) -> Crossings:
+    """One row an event: the i-th of a pixel comes at `first + i * each`, where noise allows inside the sub-frame."""
+    which = torch.arange(len(moved), device=moved.device).repeat_interleave(count)
+    number = torch.arange(len(which), device=moved.device) - (count.cumsum(0) - count)[which]
+    share = first[which] + number * each[which]
+    return Crossings(moved[which], rising[which].long(), share.clamp(0, 0.999))
 
 
 def _background(dice: Dice, pixels: Pixels, step_s: float) -> Crossings:

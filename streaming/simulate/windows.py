@@ -16,7 +16,7 @@ from streaming.simulate.compose import Frames, Stage, render
 from streaming.simulate.ground import draw_ground
 from streaming.simulate.labels import IGNORE, LABEL, VisibilityRule, clip, judge, lively_pixels, loosen
 from streaming.simulate.noise import Dice, Range, fractal_noise, planes
-from streaming.simulate.sensor import Crossings, Pixels, SensorSettings, advance, draw_pixels, draw_state
+from streaming.simulate.sensor import Crossings, Pixels, SensorSettings, advance, draw_pixels, draw_state, follow_share
 
 WARM_UP = 1
 """Sub-frames before the window, in which the low pass settles."""
@@ -181,9 +181,10 @@ def _expose(
     """(B, T, 2, H, W) uint8 counts of the sensor that sees (B, K, h, w) pictures `sub_s` apart."""
     size = (settings.sensor_height, settings.sensor_width)
     counts = torch.zeros(len(log_intensity), settings.steps, 2, *size, device=dice.device)
-    state = draw_state(dice, pixels, enlarge(log_intensity[:, 0], size))
+    first = enlarge(log_intensity[:, 0], size)
+    state, follow = draw_state(dice, pixels, first), follow_share(pixels, first, sub_s)
     for index in range(1, log_intensity.shape[1]):
-        state, crossings = advance(dice, pixels, state, enlarge(log_intensity[:, index], size), sub_s)
+        state, crossings = advance(dice, pixels, state, enlarge(log_intensity[:, index], size), follow, sub_s)
         if index > WARM_UP:
             start_s = (index - 1 - WARM_UP) * sub_s
             count_events(counts, crossings, start_s, sub_s, settings.step_us * 1e-6)
