@@ -8,12 +8,16 @@
     ├── Forbidden               this token, or this address, may not
     ├── UnknownStream           no stream of this id
     ├── UnknownJob              no job of this id
+    ├── UnknownRecording        no kept recording of this id
     ├── NameTaken               a stream of this name runs already
     ├── NotAPushStream          events were pushed to a stream that has its own source
     ├── JobCancelled            the job was cancelled, there is no result
     ├── JobUnfinished           the job has no result yet
     ├── StreamEnded             the stream was stopped, or its source ended
     ├── TooLarge                an upload beyond the limit
+    ├── BadUpload               a body that is no whole upload
+    ├── UploadStalled           an upload of which nothing came for too long
+    ├── DiskFull                no room left for an upload
     ├── BadFrame                a binary WebSocket frame that is no events frame
     │   └── FrameTooLarge           longer than the limit
     ├── TooManyStreams          as many streams run as are allowed
@@ -61,6 +65,10 @@ class UnknownJob(ServiceError):
     """No job of this id."""
 
 
+class UnknownRecording(ServiceError):
+    """No kept recording of this id."""
+
+
 class NameTaken(ServiceError):
     """A stream of this name runs already."""
 
@@ -83,6 +91,18 @@ class StreamEnded(ServiceError):
 
 class TooLarge(ServiceError):
     """An upload beyond the limit."""
+
+
+class BadUpload(ServiceError):
+    """A body that is no whole upload."""
+
+
+class UploadStalled(ServiceError):
+    """An upload of which nothing came for too long."""
+
+
+class DiskFull(ServiceError):
+    """No room left for an upload."""
 
 
 class BadFrame(ServiceError):
@@ -150,12 +170,16 @@ PROBLEMS: dict[type[Exception], Problem] = {
     Forbidden: Problem(403, 1008, "forbidden", "Not allowed"),
     UnknownStream: Problem(404, 1008, "unknown-stream", "There is no such stream"),
     UnknownJob: Problem(404, 1008, "unknown-job", "There is no such job"),
+    UnknownRecording: Problem(404, 1008, "unknown-recording", "There is no such recording"),
     NameTaken: Problem(409, 1008, "name-taken", "A stream of this name runs already"),
     NotAPushStream: Problem(409, 1008, "not-a-push-stream", "This stream has its own source"),
     JobCancelled: Problem(409, 1008, "job-cancelled", "The job was cancelled"),
     JobUnfinished: Problem(409, 1008, "job-unfinished", "The job has no result yet"),
     StreamEnded: Problem(409, 1001, "stream-ended", "The stream has ended"),
     TooLarge: Problem(413, 1009, "too-large", "The upload is too large"),
+    BadUpload: Problem(422, 1008, "bad-upload", "The body is no whole upload"),
+    UploadStalled: Problem(408, 1008, "upload-stalled", "The upload stalled"),
+    DiskFull: Problem(507, 1013, "disk-full", "There is no room left for uploads", 60),
     BadFrame: Problem(422, 1007, "bad-frame", "The binary frame is no events frame"),
     FrameTooLarge: Problem(413, 1009, "frame-too-large", "The binary frame is too large"),
     # load and faults

@@ -67,6 +67,13 @@ class Settings(BaseSettings):
         64 << 20, "bytes", "Largest upload answered at once; larger ones become jobs.", ge=0
     )
     deadline_s: float = _row(120.0, "s", "Longest synchronous answer, then 504.", gt=0)
+    upload_idle_s: float = _row(30.0, "s", "Longest pause of an upload between two of its bytes, then 408.", gt=0)
+    disk_reserve_bytes: int = _row(
+        256 << 20, "bytes", "Free disk that uploads may never use; past it they get a 507.", ge=0
+    )
+    max_recordings: int = _row(
+        32, "recordings", "Recordings kept by POST /recordings; the one unused longest goes first.", ge=1
+    )
     max_uploads: int = _row(2, "uploads", "Uploads worked on at the same time.", ge=1, le=64)
     max_waiting_uploads: int = _row(32, "uploads", "Uploads that may wait for their turn, then 503.", ge=0)
     upload_queue_steps: int = _row(

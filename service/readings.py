@@ -1,0 +1,146 @@
+"""Whole recordings read in child processes with limits: what is in them, and pictures of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from service.settings import Settings
+from streaming.isolation import Child
+from streaming.limits import Limits
+from streaming.outlet import Outlet
+
+PICTURE_US = 40_000
+"""Least time that one picture shows."""
+MOST_PICTURES = 2_000
+"""Of one recording; longer ones have longer pictures."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(
+        max_bytes=settings.max_upload_bytes,
+        max_events=settings.parse_max_events,
+        max_duration_us=round(settings.parse_max_duration_s * 1e6),
+        memory_bytes=settings.parse_memory_mb << 20,
+        cpu_s=settings.parse_cpu_s,
+        wall_s=min(settings.parse_wall_s, settings.deadline_s),
+    )
+
+
+async def inspect(
+    path: Path, format_: str | None, width: int | None, height: int | None, settings: Settings
+) -> dict[str, Any]:
+    """`format`, `width`, `height`, `events`, `first_t_us`, `last_t_us`, `duration_us` of a recording.
+
+    Raises:
+        StreamingError: what is wrong with it.
+    """
+    found: list[dict[str, Any]] = []
+    await in_child(_inspect, (path, format_, width, height), limits_of(settings), found.append)
+    return found[0]
+
+
+async def in_child(
+    function: Callable[..., None], arguments: tuple[Any, ...], limits: Limits, take: Callable[[Any], None]
+) -> None:
+    """Runs `function` in a child and gives its messages to `take`, in a thread; kills it when cancelled."""
+    reading = _Reading(function, arguments, limits, take)
+    work = asyncio.create_task(asyncio.to_thread(reading.run))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        reading.stop()
+        await asyncio.wait([work])
+        raise
+
+
+class _Reading:
+    def __init__(
+        self,
+        function: Callable[..., None],
+        arguments: tuple[Any, ...],
+        limits: Limits,
+        take: Callable[[Any], None],
+    ) -> None:
+        self._function, self._arguments, self._limits, self._take = function, arguments, limits, take
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+        self._stopped = False
+
+    def run(self) -> None:
+        with Child(self._function, self._arguments, limits=self._limits, name="reading") as child:
+            with self._lock:
+                self._child = child
+                if self._stopped:
+                    return
+            try:
+                for message in child:
+                    self._take(message)
+            finally:
+                with self._lock:
+                    self._child = None
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            if self._child is not None:
+                self._child.kill()
+
+
+def _inspect(outlet: Outlet, path: Path, format_: str | None, width: int | None, height: int | None) -> None:
+    from streaming.sources import open_recording
+
+    outlet.limits.check_size(path)
+    with open_recording(path, format=format_, width=width, height=height) as source:
+        events, first_us, last_us = 0, None, None
+        for packet in outlet.limits.enforced(source.packets()):
+            if len(packet):
+                events += len(packet)
+                first_us = int(packet.t_us[0]) if first_us is None else first_us
+                last_us = int(packet.t_us[-1])
+        info = source.info
+    outlet.send(
+        {
+            "format": info.format,
+            "width": info.width,
+            "height": info.height,
+            "events": events,
+            "first_t_us": first_us,
+            "last_t_us": last_us,
+            "duration_us": 0 if first_us is None or last_us is None else last_us - first_us,
+        }
+    )
+
+
+def period_us(duration_us: int) -> int:
+    """Time that one picture of a recording shows, microseconds."""
+    return max(PICTURE_US, -(-(duration_us + 1) // MOST_PICTURES))
+
+
+def draw(
+    outlet: Outlet,
+    path: Path,
+    format_: str,
+    sensor: tuple[int, int],
+    picture_width: int,
+    each_us: int,
+) -> None:
+    """Sends `(start_us, end_us, WebP bytes)` for every `each_us` in order; silences may be left out."""
+    from streaming.letterbox import Letterbox
+    from streaming.picture import draw_counts, encode_webp
+    from streaming.slicing import DEFAULT_MAX_GAP_US, Stepper
+    from streaming.sources import open_recording
+
+    width, height = sensor
+    shown_width = min(picture_width, width)
+    letterbox = Letterbox(width, height, shown_width, max(1, round(height * shown_width / width)))
+    stepper = Stepper(letterbox, each_us, max_gap_us=max(each_us, DEFAULT_MAX_GAP_US))
+    with open_recording(path, format=format_, width=width, height=height) as source:
+        for packet in outlet.limits.enforced(source.packets()):
+            for step in stepper.push(packet):
+                outlet.send((*step.t_us, encode_webp(draw_counts(step.counts))))
+    if (last := stepper.flush()) is not None:
+        outlet.send((*last.t_us, encode_webp(draw_counts(last.counts))))

@@ -1,0 +1,92 @@
+"""What routes share: the runtime, the jobs, the kept recordings and the settings of one application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import anyio
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from model.errors import UnknownModel
+from service.jobs import Jobs
+from service.recordings import Recordings
+from service.runtime import Runtime
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a route may use.
+
+    Attributes:
+        uploads: folder of bodies while their request lasts.
+    """
+
+    settings: Settings
+    runtime: Runtime
+    jobs: Jobs
+    recordings: Recordings
+    uploads: Path
+
+    def model_name(self, asked: str | None) -> str:
+        """`asked`, or the default model. Raises `UnknownModel` naming the known ones."""
+        known = [card.name for card in self.runtime.models()]
+        name = asked or self.settings.model
+        if name in known:
+            return name
+        raise UnknownModel(
+            f"found model {name[:100]!r}; known are {', '.join(sorted(known))}. /models describes them."
+        )
+
+
+def context_of(connection: HTTPConnection) -> Context:
+    found: Context = connection.app.state.context
+    return found
+
+
+Shared = Annotated[Context, Depends(context_of)]
+
+
+@asynccontextmanager
+async def open_context(settings: Settings, runtime: Runtime) -> AsyncIterator[Context]:
+    """The context while the application runs; folders of the last run are emptied first."""
+    async with _data_folder(settings) as data:
+        uploads, jobs = await _fresh(data / "uploads"), await _fresh(data / "jobs")
+        recordings = await Recordings.open(data / "recordings", settings)
+        context = Context(
+            settings, runtime, Jobs(jobs, settings.max_jobs, settings.job_ttl_s), recordings, uploads
+        )
+        try:
+            yield context
+        finally:
+            await context.jobs.close()
+            await context.recordings.close()
+
+
+@asynccontextmanager
+async def _data_folder(settings: Settings) -> AsyncIterator[Path]:
+    if settings.data_dir is not None:
+        yield settings.data_dir
+        return
+    folder = await anyio.to_thread.run_sync(lambda: TemporaryDirectory(prefix="spikesight-"))
+    try:
+        yield Path(folder.name)
+    finally:
+        await anyio.to_thread.run_sync(folder.cleanup)
+
+
+async def _fresh(folder: Path) -> Path:
+    await anyio.to_thread.run_sync(_empty, folder)
+    return folder
+
+
+def _empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.iterdir():
+        leftover.unlink()

@@ -1,0 +1,97 @@
+"""`/recordings`: uploads kept for replay and scrubbing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from service.recordings import Kept
+from service.routes.context import Shared
+from service.schemas import DETECT_BODY, KeepQuery, KeptRecording, KeptRecordings, TimeUs, refusals
+from service.uploads import Upload, receive
+
+router = APIRouter(prefix="/recordings", tags=["recordings"], responses=refusals(401, 403, 422, 500))
+_PICTURE = {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+async def upload_of(
+    request: Request, query: Annotated[KeepQuery, Query()], context: Shared
+) -> AsyncIterator[tuple[Upload, KeepQuery]]:
+    upload = await receive(request, context.uploads, context.settings)
+    try:
+        yield upload, query
+    finally:
+        await upload.remove()
+
+
+async def kept_of(recording_id: str, context: Shared) -> Kept:
+    return context.recordings.get(recording_id)
+
+
+Asked = Annotated[Kept, Depends(kept_of)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Keep a recording",
+    response_model=KeptRecording,
+    responses=refusals(408, 413, 415, 503, 504, 507),
+    openapi_extra={"requestBody": DETECT_BODY},
+)
+async def keep(
+    sent: Annotated[tuple[Upload, KeepQuery], Depends(upload_of)], context: Shared, response: Response
+) -> dict[str, Any]:
+    """Keeps it where nothing is wrong with it; past `max_recordings` the one unused longest goes."""
+    upload, query = sent
+    kept = await context.recordings.keep(upload, query.format, query.width, query.height)
+    response.headers["Location"] = f"/recordings/{kept.id}"
+    return kept.describe()
+
+
+@router.get("", summary="All kept recordings, newest first", response_model=KeptRecordings)
+async def list_recordings(context: Shared) -> dict[str, Any]:
+    return {"recordings": [kept.describe() for kept in context.recordings.list()]}
+
+
+@router.get("/{recording_id}", summary="One of them", response_model=KeptRecording, responses=refusals(404))
+async def read(kept: Asked) -> dict[str, Any]:
+    return kept.describe()
+
+
+@router.delete("/{recording_id}", status_code=204, summary="Forget a recording", responses=refusals(404))
+async def forget(recording_id: str, context: Shared) -> None:
+    await context.recordings.remove(recording_id)
+
+
+@router.get(
+    "/{recording_id}/picture",
+    summary="Its events around a time",
+    response_class=Response,
+    responses={200: _PICTURE, **refusals(404, 413, 415, 504)},
+)
+async def picture(
+    kept: Asked,
+    context: Shared,
+    t_us: Annotated[
+        TimeUs | None, Query(description="Time that the picture ends at; default its end.")
+    ] = None,
+    width: Annotated[
+        int, Query(ge=16, le=1920, description="Least width; 1280 and the sensor's at most.")
+    ] = 640,
+) -> Response:
+    """WebP of the events of the 40 ms (more in recordings over 80 s) up to `t_us`, on its own clock.
+
+    The first call draws all pictures of the recording; the header `X-Picture-T-Us` gives start and end.
+    """
+    strip = await context.recordings.strip(kept, width)
+    start_us, end_us, webp = await strip.picture(_end_us(kept) if t_us is None else t_us)
+    headers = {"Cache-Control": "private, max-age=3600, immutable", "X-Picture-T-Us": f"{start_us},{end_us}"}
+    return Response(webp, media_type="image/webp", headers=headers)
+
+
+def _end_us(kept: Kept) -> int:
+    return 0 if kept.last_t_us is None else kept.last_t_us + 1
