@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from streaming.errors import BrokenRecording, UnsupportedEncoding
 from streaming.events import MAX_PACKET_EVENTS, Events
-from streaming.readers.prophesee_header import Header, read_header
+from streaming.readers.prophesee_header import read_header
 from streaming.readers.recording import Recording
 from streaming.readers.sizes import Size, extent
 from streaming.source import SourceInfo
@@ -34,6 +34,7 @@ class DatRecording(Recording):
     _file: BufferedReader
     _data_at: int
     _old: bool
+    _offset_us: int
 
     def fraction(self) -> float:
         return self._file.tell() / max(1, self.path.stat().st_size)
@@ -44,7 +45,12 @@ class DatRecording(Recording):
         self._check_type(self._file.read(2))
         self._data_at = self._file.tell()
         self._old = header.fields.get("version", "2")[:1] in ("0", "1")
-        return self._sized(header, stated)
+        self._offset_us = header.offset_us(self.name)
+        info = header.info(self.format, stated, self.name)
+        if info is None:
+            size = extent(self._read(), self.name)
+            info = SourceInfo(self.format, size.width, size.height, size_source="extent")
+        return info
 
     def _check_type(self, kind: bytes) -> None:
         if len(kind) < 2:
@@ -55,20 +61,6 @@ class DatRecording(Recording):
                 "read are types 0x00 and 0x0c of 8 bytes"
             )
 
-    def _sized(self, header: Header, stated: Size | None) -> SourceInfo:
-        sensor = header.sensor()
-        name = sensor.name if sensor else None
-        recorded = header.size(self.name)
-        if recorded:
-            return SourceInfo(self.format, recorded.width, recorded.height, sensor=name)
-        if stated:
-            return SourceInfo(self.format, stated.width, stated.height, sensor=name, size_source="caller")
-        if sensor:
-            size = sensor.size
-            return SourceInfo(self.format, size.width, size.height, sensor=name, size_source="sensor")
-        size = extent(self._read(), self.name)
-        return SourceInfo(self.format, size.width, size.height, size_source="extent")
-
     def _read(self) -> Iterator[Events]:
         self._file.seek(self._data_at)
         at, base_us, last_us = self._data_at, 0, 0
@@ -77,7 +69,7 @@ class DatRecording(Recording):
             if len(words):
                 t_us = _unlooped(words[:, 0], base_us, last_us)
                 base_us, last_us = int(t_us[-1]) // LOOP_US * LOOP_US, int(t_us[-1])
-                yield _events(t_us, words[:, 1], self._old)
+                yield _events(t_us + self._offset_us, words[:, 1], self._old)
             at += len(data)
         rest = (at - self._data_at) % EVENT_BYTES
         if rest:

@@ -89,5 +89,6 @@ def _check_filters(dataset: Any, where: str) -> None:
         if not h5py.h5z.filter_avail(code):
             raise UnsupportedEncoding(
                 f"{where}: {dataset.name} is compressed with filter {code} "
-                f"({name.decode('ascii', 'replace')}), which is not at hand. Rewrite it with gzip, blosc, zstd or lz4 (h5repack)."
+                f"({name.decode('ascii', 'replace')}), which is not at hand. "
+                "Rewrite it with gzip, blosc, zstd or lz4 (h5repack)."
             )

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from streaming.errors import BrokenRecording
 from streaming.readers.sizes import Sensor, Size, recorded_size, sensor_named_in
+from streaming.source import SourceInfo
 
 MAX_LINE = 4096
 MAX_HEADER = 1 << 16
@@ -47,6 +48,36 @@ class Header:
         values = [self.fields[key] for key in SENSOR_KEYS if key in self.fields]
         bare = self.fields.get("sensor_generation") or self.fields.get("generation")
         return sensor_named_in([*values, f"gen{bare}"] if bare else values)
+
+    def offset_us(self, where: str) -> int:
+        """What writers (faery's and ours) subtracted from all times, 0 where the header does not say.
+
+        Raises:
+            BrokenRecording: it is no time.
+        """
+        text = self.fields.get("t0", "0")
+        if not (text.lstrip("-").isdecimal() and len(text) < 19):
+            raise BrokenRecording(
+                f"{where}: its header states t0 {text[:40]!r}; that is no time in microseconds"
+            )
+        return int(text)
+
+    def info(self, format: str, stated: Size | None, where: str) -> SourceInfo | None:
+        """What is known before the first event, None where nobody says the size.
+
+        Raises:
+            BrokenRecording: the header states a size that is none.
+        """
+        sensor, recorded = self.sensor(), self.size(where)
+        name = sensor.name if sensor else None
+        if recorded:
+            return SourceInfo(format, recorded.width, recorded.height, sensor=name)
+        if stated:
+            return SourceInfo(format, stated.width, stated.height, sensor=name, size_source="caller")
+        if sensor:
+            size = sensor.size
+            return SourceInfo(format, size.width, size.height, sensor=name, size_source="sensor")
+        return None
 
 
 def read_header(file: BinaryIO, where: str) -> Header:
