@@ -29,10 +29,10 @@ def serve(
     import uvicorn
 
     from service.app import create_app
-    from service.settings import load_settings
+    from service.settings import Settings
 
     chosen = {"host": host, "port": port, "model": model}
-    settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
+    settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
     listener = _listen(settings.host, settings.port)
     address = f"http://{settings.host}:{listener.getsockname()[1]}"
     errors.print(f"Spikesight is starting on [bold]{address}[/] (live page), API at {address}/docs")
@@ -40,7 +40,7 @@ def serve(
         create_app(settings),
         log_config=None,
         access_log=False,
-        ws_max_size=settings.ws_max_bytes,
+        ws_max_size=settings.max_frame_bytes,
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[listener])
@@ -64,9 +64,9 @@ def health(
     url: Annotated[str | None, typer.Option(help="Service to ask; this machine's port by default.")] = None,
 ) -> None:
     """Exit 0 when the service is ready, 1 when it is not."""
-    from service.settings import load_settings
+    from service.settings import Settings
 
-    address = url or f"http://127.0.0.1:{load_settings().port}"
+    address = url or f"http://127.0.0.1:{Settings().port}"
     try:
         response = httpx.get(f"{address}/health/ready", timeout=4)
     except httpx.TransportError as error:
