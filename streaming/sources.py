@@ -15,6 +15,7 @@ from streaming.errors import BadSource, UnknownFormat
 from streaming.readers.recording import Recording
 from streaming.readers.sizes import stated_size
 from streaming.readers.sniff import known, sniff
+from streaming.replay import replayed
 from streaming.source import Source
 
 READERS: Mapping[str, str] = {
@@ -69,6 +70,9 @@ def open_source(
 ) -> Source:
     """A source of a plain path, a `file://` URI or a URI of a scheme in `SCHEMES` (`sim://street?seed=1`).
 
+    A `file://` URI may say how it is played and filtered: `file:///a.raw?speed=1&loop=1&filter=hot_pixels`
+    (`streaming.replay.replayed`).
+
     Raises:
         BadSource: a scheme that is not known, or as `open_recording`.
         StreamingError: as `open_recording`, or as the scheme's own source says.
@@ -77,7 +81,10 @@ def open_source(
     if not separator:
         return open_recording(uri, format=format, width=width, height=height)
     if scheme == "file":
-        return open_recording(_file_path(uri), format=format, width=width, height=height)
+        path = _file_path(uri)
+        return replayed(
+            lambda: open_recording(path, format=format, width=width, height=height), urlsplit(uri).query
+        )
     if scheme not in SCHEMES:
         known_schemes = ", ".join(f"{name}://" for name in ("file", *SCHEMES))
         raise BadSource(f"found the scheme {scheme[:40]!r}://; known are {known_schemes} and plain paths")
