@@ -1,0 +1,140 @@
+"""Networks to ONNX graphs; `python -m model.engines.export MODEL step|window FILE` exports one.
+
+The step graph takes counts, steps so far, membranes and head sums and gives maps, activity, next membranes
+and next head sums; the window graph takes counts alone and runs its steps from zero. The batch is dynamic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from model.card import Card, load_card
+from model.encodings import encode
+from model.engines.cache import Kind, keep
+from model.errors import ModelError
+from model.networks import Network
+from model.weights import load
+
+OPSET = 20
+BATCH = 2  # of the example that is traced; 0 and 1 would be taken for constants
+
+
+class StepGraph(nn.Module):
+    """One step with the state as inputs and outputs."""
+
+    def __init__(self, network: Network, card: Card) -> None:
+        super().__init__()
+        self.network, self.encoding = network, card.encoding
+
+    def forward(
+        self, counts: Tensor, steps: Tensor, membranes: tuple[Tensor, ...], head_sums: tuple[Tensor, ...]
+    ) -> tuple[tuple[Tensor, ...], Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        features, membranes, activity = self.network.step(encode(counts, self.encoding), membranes)
+        head_sums = tuple(a + b for a, b in zip(head_sums, features, strict=True))
+        count = (steps + 1).to(head_sums[0].dtype).reshape(-1, 1, 1, 1)
+        maps = self.network.head(tuple(s / count for s in head_sums))
+        return maps, activity, membranes, head_sums
+
+
+class WindowGraph(nn.Module):
+    """T steps from the zero state; activity is that of all steps together."""
+
+    def __init__(self, network: Network, card: Card) -> None:
+        super().__init__()
+        self.step = StepGraph(network, card)
+        _, _, membranes, sums = zero_inputs(network, card, 1)
+        self.shapes = [m.shape[1:] for m in membranes], [s.shape[1:] for s in sums]
+
+    def forward(
+        self, counts: Tensor
+    ) -> tuple[tuple[Tensor, ...], Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+        batch = counts.shape[0]
+        membranes, sums = (tuple(torch.zeros((batch, *s)) for s in shapes) for shapes in self.shapes)
+        steps = torch.zeros(1, dtype=torch.int64)
+        maps, activity, membranes, sums = self.step(counts[:, 0], steps, membranes, sums)
+        for t in range(1, counts.shape[1]):
+            maps, more, membranes, sums = self.step(counts[:, t], steps + t, membranes, sums)
+            activity = activity + more
+        return maps, activity, membranes, sums
+
+
+def zero_inputs(
+    network: Network, card: Card, batch: int
+) -> tuple[Tensor, Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Counts, steps, membranes and head sums of the zero state."""
+    width, height = card.grid
+    counts = torch.zeros(batch, card.count_channels, height, width, dtype=torch.uint16)
+    membranes = network.initial_state(batch, height, width)
+    features, _, _ = network.step(encode(counts, card.encoding), membranes)
+    sums = tuple(torch.zeros_like(f) for f in features)
+    return counts, torch.zeros(batch, dtype=torch.int64), membranes, sums
+
+
+@torch.no_grad()
+def export(network: Network, card: Card, kind: Kind) -> bytes:
+    """The ONNX graph of a network as bytes; the same network gives the same bytes."""
+    fused = network.fused().eval()
+    counts, steps, membranes, sums = zero_inputs(fused, card, BATCH)
+    batch = {0: torch.export.Dim("batch", min=1, max=1024)}
+    if kind == "step":
+        graph: nn.Module = StepGraph(fused, card)
+        inputs: tuple[Any, ...] = (counts, steps, membranes, sums)
+        names = ["counts", "steps", *_named("membrane", membranes), *_named("head_sum", sums)]
+        dynamic: tuple[Any, ...] = (batch, batch, tuple(batch for _ in membranes), tuple(batch for _ in sums))
+    else:
+        graph, names = WindowGraph(fused, card), ["counts"]
+        inputs = (counts[:, None].expand(-1, card.steps, -1, -1, -1).contiguous(),)
+        dynamic = (batch,)
+    outputs = [*_named("map", sums), "activity", *_named("next_membrane", membranes)]
+    outputs += _named("next_head_sum", sums)
+    program = torch.onnx.export(
+        graph.eval(), inputs, dynamo=True, dynamic_shapes=dynamic, opset_version=OPSET,
+        input_names=names, output_names=outputs, verbose=False,
+    )  # fmt: skip
+    if program is None:
+        raise RuntimeError("torch.onnx.export gave no program")
+    return _plain(program.model_proto)
+
+
+def _named(name: str, tensors: tuple[Tensor, ...]) -> list[str]:
+    return [f"{name}.{i}" for i in range(len(tensors))]
+
+
+def _plain(model: onnx.ModelProto) -> bytes:
+    """Without the traces of where the code lay on this machine, so that equal networks give equal bytes."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    del model.metadata_props[:]
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def main(arguments: list[str]) -> int:
+    """Export one graph; the exit status is 1, with the reason on stderr, where that fails."""
+    parser = argparse.ArgumentParser(prog="python -m model.engines.export", description=__doc__)
+    parser.add_argument("model", help="zoo name, or path of a card")
+    parser.add_argument("kind", choices=["step", "window"])
+    parser.add_argument("file", type=Path)
+    options = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    try:
+        keep(export(load(options.model), load_card(options.model), options.kind), options.file)
+    except ModelError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
