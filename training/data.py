@@ -1,0 +1,29 @@
+"""`TrainingData`: where windows for training and for validation come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from training.datasets import LabelledWindow
+from training.datasets.pool import Chunks
+
+
+class TrainingData(Protocol):
+    """Endless windows to learn from and a fixed set, never learnt from, to measure on."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    def chunks(self, first: int) -> AbstractContextManager[Chunks]:
+        """Chunks to learn from; number `first` is the first that was not asked for before."""
+        ...
+
+    def held_out(self, count: int) -> Sequence[LabelledWindow]:
+        """The first `count` windows of the fixed set."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What the card says of the data, as JSON values."""
+        ...

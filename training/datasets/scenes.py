@@ -1,0 +1,91 @@
+"""`SceneSettings` and `simulate`: one call of the simulator as labelled windows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from streaming.simulate.windows import WindowSettings, simulate_windows
+from training.datasets import LabelledWindow
+
+CHUNK = 64
+CALL = 16
+CALLS = CHUNK // CALL
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """A sensor that scenes are seen with.
+
+    Attributes:
+        width, height: pixels.
+        render_scale: rendered px per sensor px.
+        share: of the simulator's calls, relative to the other sensors'.
+    """
+
+    width: int
+    height: int
+    render_scale: float
+    share: float
+
+
+SENSORS = (
+    Sensor(346, 260, 0.5, 0.7),
+    Sensor(320, 240, 0.54, 0.1),
+    Sensor(304, 240, 0.57, 0.08),
+    Sensor(640, 480, 0.27, 0.12),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SceneSettings:
+    """What is simulated.
+
+    Attributes:
+        step_us: time of one step, microseconds.
+        steps: T, steps of a window.
+        sensors: one is drawn for each call of the simulator, which makes `CALL` windows.
+    """
+
+    step_us: int = 8_000
+    steps: int = 5
+    sensors: tuple[Sensor, ...] = SENSORS
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return ("person", "car", "two-wheeler")
+
+    def fingerprint(self) -> str:
+        """Eight hex digits that differ for other settings."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def simulate(settings: SceneSettings, seed: int) -> list[LabelledWindow]:
+    """`CALL` windows; the same for the same settings and seed."""
+    sensor = _draw_sensor(settings.sensors, seed)
+    windows = simulate_windows(
+        WindowSettings(
+            sensor_width=sensor.width,
+            sensor_height=sensor.height,
+            render_scale=sensor.render_scale,
+            steps=settings.steps,
+            step_us=settings.step_us,
+        ),
+        seed=seed,
+        batch=CALL,
+    )
+    counts = windows.counts.numpy()
+    return [
+        LabelledWindow.of(
+            counts[b], windows.boxes[b].numpy(), windows.labels[b].numpy(), windows.ignore[b].numpy()
+        )
+        for b in range(CALL)
+    ]
+
+
+def _draw_sensor(sensors: tuple[Sensor, ...], seed: int) -> Sensor:
+    shares = np.array([sensor.share for sensor in sensors])
+    return sensors[int(np.random.default_rng(seed).choice(len(sensors), p=shares / shares.sum()))]

@@ -1,0 +1,78 @@
+"""One optimizer step: forward, loss, backward, clip, update, average."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from model.encodings import encode
+from model.networks import Network
+from training.batches import Batch
+from training.errors import Diverged
+from training.loss import Loss, detection_loss
+from training.settings import Precision, TrainSettings
+
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def forward(network: Network, counts: Tensor, precision: Precision) -> tuple[Tensor, ...]:
+    """Raw maps of a batch of windows (T, B, 2, H, W) of counts; convolutions in `precision`."""
+    x = encode(counts.flatten(0, 1).contiguous(memory_format=torch.channels_last), "log1p")
+    with torch.autocast(counts.device.type, _TYPES[precision], enabled=precision != "float32"):
+        maps: tuple[Tensor, ...] = network(x.view(*counts.shape[:2], *x.shape[1:]))
+    return maps
+
+
+def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
+    """AdamW; only convolutions' weights decay."""
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": weights, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.99))
+
+
+class Stepper:
+    """Applies batches to a network."""
+
+    def __init__(self, network: Network, optimizer: torch.optim.Optimizer, settings: TrainSettings) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.settings = settings
+        self.scaler = torch.amp.GradScaler(settings.device, enabled=settings.precision == "float16")
+
+    def step(self, batch: Batch, lr: float) -> Loss:
+        """One update.
+
+        Raises:
+            Diverged: the loss is NaN or infinite; the weights are as they were before.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        loss = self._loss(batch)
+        self._check(loss, lr)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(self.scaler.scale(loss.total))
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss
+
+    def _loss(self, batch: Batch) -> Loss:
+        layout = self.network.layout
+        maps = forward(self.network, batch.counts, self.settings.precision)
+        return detection_loss(maps, batch.targets, layout.anchors, layout.strides, self.settings.loss)
+
+    def _check(self, loss: Loss, lr: float) -> None:
+        if math.isfinite(loss.total.item()):
+            return
+        raise Diverged(
+            f"the loss is {loss.total.item()} (box {loss.box.item()}, obj {loss.obj.item()}, cls "
+            f"{loss.cls.item()}) at learning rate {lr:.2g} in {self.settings.precision}; go on from the last "
+            "checkpoint with a lower lr, or in float32"
+        )

@@ -1,0 +1,94 @@
+"""`TrainSettings`: everything that decides what a training run makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from training.augment import AugmentSettings
+from training.errors import BadTraining
+from training.loss import LossSettings
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """One training run. Equal settings with a budget of steps make equal weights.
+
+    Attributes:
+        out: folder of the run: checkpoint, log, curves, staged weights and card. Made where it is missing.
+        name: name of the weights and of their card.
+        layout: name of the network's layout, one of `model.layout.LAYOUTS`.
+        steps: budget in optimizer steps, or None where `minutes` is the budget.
+        minutes: budget in minutes of wall-clock time; the learning rate reaches its end when they do.
+        seed: of the first weights, of the order of the data and of the simulated scenes; 0..999.
+        grid: (width, height) of the network's input, cells, multiples of 32.
+        window_steps: T, time steps of a window.
+        step_us: length of one time step, microseconds.
+        short_share: share of batches that show only the last 1 to T - 1 steps, so that short recordings work.
+        warm_share: share of the budget at the start in which windows grow from their last `warm_steps` steps to
+            all T, because short windows cost less.
+        warm_steps: steps of the first windows.
+        batch: views per optimizer step.
+        lr: peak learning rate of AdamW.
+        weight_decay: of convolutions' weights; norms and biases have none.
+        clip_norm: ceiling of the gradient's norm.
+        ema: decay of the averaged weights, which are the ones kept.
+        device: "cpu" or "cuda".
+        precision: type of the convolutions' arithmetic; weights stay float32.
+        threads: CPU threads of the trainer.
+        generators: processes that simulate; 0 simulates in the trainer itself when it needs windows.
+        views: how often a window is seen, each time in another view, before a new one takes its place.
+        pool: windows held at once.
+        save_minutes: minutes between checkpoints, staged weights and validations.
+        validation: windows of the validations on the way; the last one takes `final_validation`.
+        final_validation: held-out windows of the figures in the card.
+        resume: go on from the run's checkpoint where there is one.
+        augment: how views are drawn.
+        loss: weights of the loss's parts.
+    """
+
+    out: Path
+    name: str = "ems-nano"
+    layout: str = "ems-nano"
+    steps: int | None = None
+    minutes: float | None = None
+    seed: int = 1
+    grid: tuple[int, int] = (256, 192)
+    window_steps: int = 5
+    step_us: int = 8_000
+    short_share: float = 0.1
+    warm_share: float = 0.0
+    warm_steps: int = 2
+    batch: int = 16
+    lr: float = 3e-3
+    weight_decay: float = 0.02
+    clip_norm: float = 5.0
+    ema: float = 0.999
+    device: str = "cpu"
+    precision: Precision = "float32"
+    threads: int = 1
+    generators: int = 1
+    views: int = 4
+    pool: int = 4_096
+    save_minutes: float = 5.0
+    validation: int = 200
+    final_validation: int = 500
+    resume: bool = True
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise BadTraining(
+                f"steps is {self.steps} and minutes is {self.minutes}; give one of them as the budget"
+            )
+        if any(side % 32 or side < 32 for side in self.grid):
+            raise BadTraining(f"the grid is {self.grid}; both sides must be multiples of 32")
+        for name in ("window_steps", "step_us", "batch", "threads", "views", "pool", "validation"):
+            if getattr(self, name) < 1:
+                raise BadTraining(f"{name} is {getattr(self, name)}; give at least 1")
+        if not 0 <= self.seed < 1000:
+            raise BadTraining(f"the seed is {self.seed}; give 0..999, so that no run meets a held-out scene")

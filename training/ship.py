@@ -1,0 +1,84 @@
+"""Weights with their card, as `model.weights` reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.card import Card
+from model.layout import Layout
+from model.networks import Network
+from model.weights import save
+from training.checkpoint import Progress
+from training.data import TrainingData
+from training.evaluate import RUN_IOU, Report
+from training.settings import TrainSettings
+
+GOOD_FOR = (
+    "people, cars and two-wheelers in 40 ms of events of a still or moving camera, best at 20 to "
+    "150 cells of height on the grid; a first model, made to be replaced by longer training"
+)
+NOT_GOOD_FOR = (
+    "anything where a missed or false box does harm; it has seen simulated scenes only: crowds, sitting "
+    "people, children, rain, other classes and very small or cut objects are found poorly, and its scores "
+    "are calibrated on simulated scenes, not on yours"
+)
+
+
+def ship(
+    settings: TrainSettings,
+    layout: Layout,
+    network: Network,
+    report: Report,
+    data: TrainingData,
+    progress: Progress,
+) -> Path:
+    """Write OUT/weights/NAME.safetensors and NAME.json; returns the path of the weights."""
+    card = Card(
+        name=settings.name,
+        layout=layout.name,
+        classes=data.classes,
+        in_channels=layout.in_channels,
+        step_us=settings.step_us,
+        steps=settings.window_steps,
+        grid=settings.grid,
+        encoding="log1p",
+        threshold=round(report.operating.threshold, 3),
+        iou=RUN_IOU,
+        training=_training(settings, data, progress),
+        metrics={"on": "held-out simulated windows", **report.to_json()},
+        licence="Apache-2.0",
+        good_for=GOOD_FOR,
+        not_good_for=NOT_GOOD_FOR,
+    )
+    return save(settings.out / "weights", network, card).weights
+
+
+def command(settings: TrainSettings) -> str:
+    """The command that makes these weights again, defaults left out."""
+    default = TrainSettings(out=Path("runs/default"), steps=1)
+    budget = (
+        f"--minutes {settings.minutes:g}" if settings.minutes is not None else f"--steps {settings.steps}"
+    )
+    words = [
+        f"spikesight train --layout {settings.layout} --out {settings.out} {budget} --seed {settings.seed}"
+    ]
+    for name in ("batch", "lr", "precision", "device", "views", "generators", "warm_share", "threads"):
+        value = getattr(settings, name)
+        if value != getattr(default, name):
+            words.append(f"--{name.replace('_', '-')} {value}")
+    return " ".join(words)
+
+
+def _training(settings: TrainSettings, data: TrainingData, progress: Progress) -> dict[str, Any]:
+    return {
+        "command": command(settings),
+        "seed": settings.seed,
+        "steps": progress.step,
+        "views": progress.views,
+        "minutes": round(progress.spent_s / 60, 1),
+        "torch": torch.__version__,
+        **data.describe(),
+    }
