@@ -33,11 +33,13 @@ from streaming.limits import Limits
 from streaming.outlet import Outlet, run_child
 
 PRELOAD = (
-    "streaming.slicing",
-    "streaming.filters",
-    "streaming.readers",
+    "streaming.filters.chain",
+    "streaming.readers.evt2",
+    "streaming.readers.evt21",
+    "streaming.readers.evt3",
     "streaming.ring",
-    "streaming.outlet",
+    "streaming.slicing",
+    "streaming.sources",
 )
 """Imported once in the forkserver: children inherit the compiled kernels and start in milliseconds."""
 BACKSTOP_S = 5.0
