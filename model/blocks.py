@@ -6,16 +6,18 @@ for time is part of the batch axis. The sums that leave a block are membrane cur
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.layout import Layout
 from model.neurons import LIF, Fire, Neuron, ReLU, SiluRecurrence
+from model.sites import WIDE_HIDDEN
 
 # alpha * threshold with alpha 1, and 0.2 for the last norm of a residual branch (section 4.2 of the paper).
 GAMMA, GAMMA_RESIDUAL = 0.5, 0.1
-WIDE_HIDDEN = 1024
 
 
 def neuron(layout: Layout) -> Neuron:
@@ -36,6 +38,20 @@ class ConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.norm(self.conv(x))
         return y
+
+    @torch.no_grad()
+    def fuse(self) -> None:
+        """Fold the norm's running statistics into the convolution; a second call changes nothing."""
+        norm, old = self.norm, self.conv
+        if isinstance(norm, nn.Identity):
+            return
+        mean, variance = cast(Tensor, norm.running_mean).double(), cast(Tensor, norm.running_var).double()
+        scale = norm.weight.double() * torch.rsqrt(variance + norm.eps)
+        kernel, stride = old.kernel_size[0], old.stride[0]
+        new = nn.Conv2d(old.in_channels, old.out_channels, kernel, stride, kernel // 2).to(old.weight)
+        new.weight.copy_(old.weight.double() * scale.view(-1, 1, 1, 1))
+        cast(Tensor, new.bias).copy_(norm.bias.double() - mean * scale)
+        self.conv, self.norm = new, nn.Identity()
 
 
 class Stem(nn.Module):

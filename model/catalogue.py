@@ -40,11 +40,39 @@ def _ems(widths: tuple[int, ...], extra: tuple[int, ...], head: tuple[int, ...])
     )
 
 
+def _resnet(blocks: tuple[int, ...], grow: str, head: tuple[str, str, str]) -> tuple[RowTuple, ...]:
+    """7x7 stem, four stages without bottleneck; `head` names its first, its P5 and its P4 block's class."""
+    rows: list[RowTuple] = [(-1, 1, "Conv_1", (64, 7, 2))]
+    skip = 0
+    for stage, (width, count) in enumerate(zip((64, 128, 256, 512), blocks, strict=True)):
+        rows.append((-1, 1, grow if stage else "BasicBlock_2", (width, 3, 2)))
+        if count > 1:
+            rows.append((-1, count - 1, "BasicBlock_2", (width, 3, 1)))
+        skip = len(rows) - 1 if stage == 2 else skip
+    start = len(rows)
+    return (
+        *rows,
+        (-1, 1, head[0], (256, 3, 1)),
+        (-1, 1, head[1], (512, 3, 1)),
+        (-2, 1, "BasicBlock_2", (128, 1, 1)),
+        _UPSAMPLE,
+        ((-1, skip), 1, "Concat", (2,)),
+        (-1, 1, head[2], (256, 3, 1)),
+        ((start + 5, start + 1), 1, "Detect", _DETECT_ARGS),
+    )
+
+
 _EMS_WIDTHS, _EMS_HEAD = (32, 64, 128, 256, 512), (256, 512, 128, 256)
+_SPIKING_HEAD = ("BasicBlock_1", "BasicBlock_2", "BasicBlock_2")
+_SILU_HEAD = ("BasicBlock_2", "Conv", "Conv")
 
 ROWS: dict[str, tuple[RowTuple, ...]] = {
     "ems-nano": _ems((16, 32, 48, 80, 160), (0, 0, 0, 0), (80, 144, 48, 80)),
     "ems-res10": _ems(_EMS_WIDTHS, (0, 0, 0, 0), _EMS_HEAD),
     "ems-res18": _ems(_EMS_WIDTHS, (1, 1, 1, 1), _EMS_HEAD),
     "ems-res34": _ems(_EMS_WIDTHS, (2, 3, 5, 2), _EMS_HEAD),
+    "resnet10": _resnet((1, 1, 1, 1), "Concat_res2", _SPIKING_HEAD),
+    "resnet18": _resnet((2, 2, 2, 2), "BasicBlock_2", _SILU_HEAD),
+    "resnet34": _resnet((3, 4, 6, 3), "BasicBlock_2", _SPIKING_HEAD),
+    "resnet34-cat": _resnet((3, 4, 6, 3), "Concat_res2", _SILU_HEAD),
 }

@@ -6,8 +6,9 @@ checkpoint): backbone and head are lists of `[from, repeat, class, arguments]`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from model.catalogue import NANO_ANCHORS, PUBLISHED_ANCHORS, ROWS, Anchors, RowTuple
 from model.errors import BadLayout, UnknownModel
@@ -16,6 +17,8 @@ Activation = Literal["lif", "relu"]
 
 LAYOUTS: tuple[str, ...] = tuple(ROWS)
 STRIDES: tuple[int, int] = (16, 32)
+LEAK, THRESHOLD = 0.25, 0.5
+MAX_ROWS, MAX_ARGS, MAX_NUMBER = 200, 8, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,8 @@ class Layout:
     backbone_rows: int
     depth_multiple: float = 1.0
     width_multiple: float = 1.0
-    leak: float = 0.25
-    threshold: float = 0.5
+    leak: float = LEAK
+    threshold: float = THRESHOLD
     activation: Activation = "lif"
 
     def __post_init__(self) -> None:
@@ -70,6 +73,10 @@ class Layout:
                 f"a layout needs at least one input channel and one class, got "
                 f"in_channels={self.in_channels} and classes={self.classes}"
             )
+        if not isinstance(self.name, str):
+            raise BadLayout(f"'name' must be a word, got {str(self.name)[:60]!r}")
+        if self.activation not in ("lif", "relu"):
+            raise BadLayout(f"the activation is {self.activation!r}; it may be 'lif' or 'relu'")
         if len(self.anchors) != len(STRIDES) or not all(self.anchors):
             raise BadLayout(
                 f"a layout needs anchors for its {len(STRIDES)} levels, got {len(self.anchors)} levels"
@@ -95,6 +102,50 @@ def named_layout(name: str, *, classes: int, in_channels: int = 2) -> Layout:
     return Layout(name, in_channels, classes, anchors, rows, backbone_rows=_backbone_rows(rows))
 
 
+def layout_from_yaml(yaml: Mapping[str, Any]) -> Layout:
+    """The layout of a published description.
+
+    `nc`, `ch` (3 if absent), `anchors`, `backbone`, `head` and both multiples are read; other keys are not
+    needed to build a network. Names are known by the rows. Our own fields (`name`, `leak`, `threshold`,
+    `activation`), which no published description has, are read back.
+
+    Raises:
+        BadLayout: a key is missing or does not hold what it should.
+    """
+    backbone, head = _rows_from_yaml(yaml, "backbone"), _rows_from_yaml(yaml, "head")
+    return Layout(
+        name=yaml.get("name", _known_name(backbone + head)),
+        in_channels=_whole(yaml, "ch", 3),
+        classes=_whole(yaml, "nc"),
+        anchors=_anchors_from_yaml(yaml.get("anchors")),
+        rows=backbone + head,
+        backbone_rows=len(backbone),
+        depth_multiple=float(_number(yaml, "depth_multiple", 1.0)),
+        width_multiple=float(_number(yaml, "width_multiple", 1.0)),
+        leak=float(_number(yaml, "leak", LEAK)),
+        threshold=float(_number(yaml, "threshold", THRESHOLD)),
+        activation=yaml.get("activation", "lif"),
+    )
+
+
+def layout_to_yaml(layout: Layout) -> dict[str, Any]:
+    """The published description of a layout, which `layout_from_yaml` undoes; own fields only if needed."""
+    rows = [_row_to_list(row) for row in layout.rows]
+    anchors = [[_plain(side) for pair in level for side in pair] for level in layout.anchors]
+    yaml: dict[str, Any] = {
+        "nc": layout.classes,
+        "depth_multiple": layout.depth_multiple,
+        "width_multiple": layout.width_multiple,
+        "anchors": anchors,
+        "backbone": rows[: layout.backbone_rows],
+        "head": rows[layout.backbone_rows :],
+        "ch": layout.in_channels,
+    }
+    defaults = {"name": _known_name(layout.rows), "leak": LEAK, "threshold": THRESHOLD, "activation": "lif"}
+    own = {key: getattr(layout, key) for key in defaults}
+    return yaml | {key: value for key, value in own.items() if value != defaults[key]}
+
+
 def ann_twin(layout: Layout) -> Layout:
     """The same layout with ReLU in place of the spiking neurons; it runs on windows of one step (T = 1)."""
     return replace(layout, activation="relu")
@@ -105,6 +156,76 @@ def _row_from_tuple(row: RowTuple) -> Row:
     return Row(source if isinstance(source, tuple) else (source,), repeat, kind, args)
 
 
+def _row_to_list(row: Row) -> list[Any]:
+    source = row.source[0] if len(row.source) == 1 else list(row.source)
+    return [source, row.repeat, row.kind, list(row.args)]
+
+
 def _backbone_rows(rows: tuple[Row, ...]) -> int:
     """The head of every named network starts seven rows before its end."""
     return len(rows) - 7
+
+
+def _known_name(rows: tuple[Row, ...]) -> str:
+    return _NAMES.get(rows, "custom")
+
+
+def _rows_from_yaml(yaml: Mapping[str, Any], key: str) -> tuple[Row, ...]:
+    rows = yaml.get(key)
+    if not isinstance(rows, list | tuple) or len(rows) > MAX_ROWS:
+        raise BadLayout(f"{key!r} must be a list of at most {MAX_ROWS} rows, got {str(rows)[:80]!r}")
+    return tuple(_row_from_list(row) for row in rows)
+
+
+def _row_from_list(row: Any) -> Row:
+    match row:
+        case [int() as source, int() as repeat, str() as kind, [*args]]:
+            return Row((source,), repeat, kind, _checked_args(args))
+        case [[*sources], int() as repeat, str() as kind, [*args]] if all(
+            isinstance(s, int) for s in sources
+        ):
+            return Row(tuple(sources), repeat, kind, _checked_args(args))
+    raise BadLayout(f"a row is [from, repeat, class, [arguments]], got {str(row)[:80]!r}")
+
+
+def _checked_args(args: Sequence[Any]) -> tuple[int | float | str, ...]:
+    if len(args) > MAX_ARGS or not all(isinstance(a, int | float | str) for a in args):
+        raise BadLayout(f"a row has at most {MAX_ARGS} numbers or words as arguments, got {str(args)[:80]!r}")
+    return tuple(args)
+
+
+def _number(yaml: Mapping[str, Any], key: str, default: float | None = None) -> float:
+    value = yaml.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < MAX_NUMBER:
+        raise BadLayout(f"{key!r} must be a number above 0 and below {MAX_NUMBER}, got {str(value)[:80]!r}")
+    return value
+
+
+def _whole(yaml: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    value = _number(yaml, key, default)
+    if value != int(value):
+        raise BadLayout(f"{key!r} must be a whole number, got {value}")
+    return int(value)
+
+
+def _anchors_from_yaml(anchors: Any) -> Anchors:
+    """Flat lists (w, h, w, h, ...) a level to pairs."""
+    levels = anchors if isinstance(anchors, list | tuple) else ()
+    flat = [level for level in levels if isinstance(level, list | tuple) and len(level) % 2 == 0]
+    if not levels or len(flat) != len(levels) or not all(_is_side(side) for level in flat for side in level):
+        raise BadLayout(
+            f"'anchors' must be one list of widths and heights in px a level, got {str(anchors)[:80]!r}"
+        )
+    return tuple(tuple(zip(level[::2], level[1::2], strict=True)) for level in flat)
+
+
+def _is_side(side: Any) -> bool:
+    return isinstance(side, int | float) and not isinstance(side, bool) and 0 < side < MAX_NUMBER
+
+
+def _plain(side: float) -> float:
+    """Whole numbers as integers, as the published descriptions write them."""
+    return int(side) if float(side).is_integer() else side
+
+
+_NAMES = {tuple(_row_from_tuple(row) for row in rows): name for name, rows in ROWS.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import pairwise
 from typing import cast
@@ -13,16 +14,19 @@ from torch.nn import functional as F
 from model.blocks import (
     ConcatBlock,
     ConcatMembraneBlock,
+    ConvNorm,
     ConvSilu,
     MembraneBlock,
     SpikingBlock,
     Stem,
     WideBlock,
 )
+from model.errors import BadState
 from model.head import Head
 from model.layout import Layout
 from model.neurons import Fire, Neuron
 from model.plan import INPUT, Node, plan
+from model.sites import Site, coverage, sites
 
 GRID = (192, 256)  # height, width of the shipped network's input, for the head's first biases
 
@@ -75,6 +79,64 @@ class Network(nn.Module):
         features = self._features(x.flatten(0, 1), fire)
         return self.head(tuple(f.view(steps, -1, *f.shape[1:]).mean(0) for f in features))
 
+    def initial_state(
+        self,
+        batch: int,
+        height: int,
+        width: int,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Membranes at rest, in the order the neurons fire. Shape: (batch, C, h, w) each, zeros.
+
+        Raises:
+            BadSetting: height or width is not a positive multiple of 32.
+        """
+        layers = sites(self.layout, height, width).neurons
+        return tuple(torch.zeros((batch, *site.shape), device=device, dtype=dtype) for site in layers)
+
+    def step(
+        self, x: Tensor, membranes: tuple[Tensor, ...]
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
+        """One time step; traceable, with any batch size.
+
+        Shape: x (B, C, H, W), float, encoded; membranes as `initial_state` gives them.
+
+        Returns:
+            Head inputs per level (B, C_l, ny, nx), the next membranes, and the activity (B, L, 2) of the L
+            layers of spiking neurons: their spikes, and the synaptic operations these cause by fan-out.
+
+        Raises:
+            BadState: the membranes are those of another network or size.
+        """
+        layers = sites(self.layout, x.shape[-2], x.shape[-1]).neurons
+        _check_membranes(membranes, layers)
+        after: list[Tensor] = []
+        activity: list[Tensor] = []
+
+        def fire(neuron: Neuron, current: Tensor) -> Tensor:
+            if not neuron.stateful:
+                return neuron.step(current, current)[0]
+            site = layers[len(after)]
+            output, membrane = neuron.step(current, membranes[len(after)])
+            after.append(membrane)
+            if site.spiking:
+                activity.append(_activity(output, site))
+            return output
+
+        features = self._features(x, fire)
+        counts = torch.stack(activity, dim=1) if activity else x.new_zeros(x.shape[0], 0, 2)
+        return features, tuple(after), counts
+
+    def fused(self) -> Network:
+        """A copy for inference with every tdBN folded into its convolution."""
+        network = copy.deepcopy(self).eval()
+        for module in network.modules():
+            if isinstance(module, ConvNorm):
+                module.fuse()
+        return network
+
     def head(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Mean head inputs (B, C_l, ny, nx) a level to raw maps (B, A, ny, nx, 5 + classes)."""
         return cast("tuple[Tensor, ...]", self.detect(features))
@@ -97,6 +159,27 @@ def build(layout: Layout, *, height: int = GRID[0], width: int = GRID[1]) -> Net
     network = Network(layout)
     network.detect.start_bias(height, width)
     return network
+
+
+def _check_membranes(membranes: tuple[Tensor, ...], layers: tuple[Site, ...]) -> None:
+    found = [tuple(m.shape[1:]) for m in membranes]
+    allowed = [site.shape for site in layers]
+    if found != allowed:
+        raise BadState(
+            f"the state holds membranes of shapes {found}, this network on this grid has {allowed}; "
+            "start from `initial_state`"
+        )
+
+
+def _activity(spikes: Tensor, site: Site) -> Tensor:
+    """Spikes of one layer and the synaptic operations they cause. Shape: (B, C, H, W) to (B, 2)."""
+    per_pixel = spikes.sum(1)
+    synops = torch.zeros_like(per_pixel[:, 0, 0])
+    for target in site.targets:
+        rows = spikes.new_tensor(coverage(target.height, target.kernel, target.stride))
+        cols = spikes.new_tensor(coverage(target.width, target.kernel, target.stride))
+        synops = synops + target.c_out * (per_pixel @ cols @ rows)
+    return torch.stack((per_pixel.sum((1, 2)), synops), dim=1)
 
 
 def _row(layout: Layout, node: Node) -> nn.Module:

@@ -152,7 +152,7 @@ def _like_memory(x: Tensor, other: Tensor) -> Tensor:
 
 
 def _chunks(steps: int, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
-    """Equally laid out tensors in memory order as (steps, n) views; on the CPU in pieces that fit the cache."""
+    """Equally laid out tensors as (steps, n) views in memory order; on the CPU in pieces of a cache."""
     size = tensors[0].numel() // steps
     flat = [t.as_strided((steps, size), (size, 1)) for t in tensors]
     if tensors[0].device.type != "cpu" or size <= _CHUNK:

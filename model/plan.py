@@ -20,6 +20,9 @@ BLOCK_KINDS = (
 )
 KINDS = (*BLOCK_KINDS, "Sample", "Concat", "Detect")
 INPUT = -1
+# The published descriptions count axes as (T, N, C, H, W).
+CHANNEL_AXIS = 2
+MAX_CHANNELS, MAX_REPEAT = 8192, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Node:
         in_channels: channels of each source.
         out_channels: channels it hands on (0 for Detect).
         repeat: how many follow each other.
+        reduction: input px per cell of its output.
         kernel, stride: of a block; 1 elsewhere.
     """
 
@@ -39,6 +43,7 @@ class Node:
     sources: tuple[int, ...]
     in_channels: tuple[int, ...]
     out_channels: int
+    reduction: int
     repeat: int = 1
     kernel: int = 1
     stride: int = 1
@@ -49,15 +54,30 @@ def plan(layout: Layout) -> tuple[Node, ...]:
 
     Raises:
         BadLayout: a row names an unknown class, reads a row that is not before it or has wrong arguments, or
-            the last row is not the only Detect.
+            the last row is not the only Detect, reading strides 16 and 32.
     """
     nodes: list[Node] = []
     for index, row in enumerate(layout.rows):
-        sources = tuple(_absolute(index, source) for source in row.source)
-        channels = tuple(layout.in_channels if s == INPUT else nodes[s].out_channels for s in sources)
-        nodes.append(_node(layout, index, row, sources, channels))
+        nodes.append(_node(layout, index, row, nodes))
     _check_detect(layout, nodes)
     return tuple(nodes)
+
+
+def _node(layout: Layout, index: int, row: Row, nodes: list[Node]) -> Node:
+    if row.kind not in KINDS:
+        raise BadLayout(f"row {index} is a {row.kind!r}; known are {', '.join(KINDS)}")
+    sources = tuple(_absolute(index, source) for source in row.source)
+    channels = tuple(layout.in_channels if s == INPUT else nodes[s].out_channels for s in sources)
+    reductions = tuple(1 if s == INPUT else nodes[s].reduction for s in sources)
+    if row.kind == "Detect":
+        return Node(row.kind, sources, channels, 0, 0)
+    if row.kind == "Concat":
+        return _concat(index, row, sources, channels, reductions)
+    if len(sources) != 1:
+        raise BadLayout(f"row {index}, a {row.kind}, reads {len(sources)} rows; it takes one")
+    if row.kind == "Sample":
+        return _sample(index, row, sources, channels, reductions[0])
+    return _block(layout, index, row, sources, channels, reductions[0])
 
 
 def _absolute(index: int, source: int) -> int:
@@ -67,33 +87,45 @@ def _absolute(index: int, source: int) -> int:
     return absolute
 
 
-def _node(layout: Layout, index: int, row: Row, sources: tuple[int, ...], channels: tuple[int, ...]) -> Node:
-    if row.kind not in KINDS:
-        raise BadLayout(f"row {index} is a {row.kind!r}; known are {', '.join(KINDS)}")
-    if row.kind == "Detect":
-        return Node(row.kind, sources, channels, 0)
-    if row.kind == "Concat":
-        return Node(row.kind, sources, channels, sum(channels))
-    if len(sources) != 1:
-        raise BadLayout(f"row {index}, a {row.kind}, reads {len(sources)} rows; it takes one")
-    if row.kind == "Sample":
-        if row.args != ("None", 2, "nearest"):
-            raise BadLayout(f"row {index} samples with {row.args}; only nearest by 2 is known")
-        return Node(row.kind, sources, channels, channels[0])
-    return _block(layout, index, row, sources, channels)
-
-
-def _block(layout: Layout, index: int, row: Row, sources: tuple[int, ...], channels: tuple[int, ...]) -> Node:
-    if len(row.args) != 3 or not all(isinstance(a, int) and a > 0 for a in row.args):
+def _concat(
+    index: int, row: Row, sources: tuple[int, ...], channels: tuple[int, ...], reductions: tuple[int, ...]
+) -> Node:
+    if row.args != (CHANNEL_AXIS,) or len(set(reductions)) != 1:
         raise BadLayout(
-            f"row {index}, a {row.kind}, has arguments {row.args}; it takes channels, kernel, stride"
+            f"row {index} joins maps of {reductions} px a cell along axes {row.args}; "
+            f"it joins maps of one size along ({CHANNEL_AXIS},)"
+        )
+    return Node(row.kind, sources, channels, sum(channels), reductions[0])
+
+
+def _sample(
+    index: int, row: Row, sources: tuple[int, ...], channels: tuple[int, ...], reduction: int
+) -> Node:
+    if row.args != ("None", 2, "nearest") or reduction % 2:
+        raise BadLayout(
+            f"row {index} samples a map of {reduction} px a cell with {row.args}; "
+            "known is ('None', 2, 'nearest') on an even number"
+        )
+    return Node(row.kind, sources, channels, channels[0], reduction // 2)
+
+
+def _block(
+    layout: Layout, index: int, row: Row, sources: tuple[int, ...], channels: tuple[int, ...], reduction: int
+) -> Node:
+    if len(row.args) != 3 or not all(isinstance(a, int) and 0 < a <= MAX_CHANNELS for a in row.args):
+        raise BadLayout(
+            f"row {index}, a {row.kind}, has arguments {row.args}; it takes width, kernel, stride"
         )
     width, kernel, stride = (int(a) for a in row.args)
-    if row.kind.startswith("Concat") and width * layout.width_multiple <= channels[0]:
-        raise BadLayout(f"row {index}, a {row.kind}, must grow its {channels[0]} channels, got {width}")
-    return Node(
-        row.kind, sources, channels, _scaled(layout, width), _repeats(layout, row.repeat), kernel, stride
-    )
+    if kernel not in (1, 3, 5, 7) or stride not in (1, 2) or not 1 <= row.repeat <= MAX_REPEAT:
+        raise BadLayout(
+            f"row {index}, a {row.kind}, has kernel {kernel}, stride {stride}, repeat {row.repeat}; "
+            f"allowed are odd kernels to 7, strides 1 and 2, and up to {MAX_REPEAT} repeats"
+        )
+    c_out, repeat = _scaled(layout, width), _repeats(layout, row.repeat)
+    if row.kind.startswith("Concat") and (c_out <= channels[0] or repeat != 1):
+        raise BadLayout(f"row {index}, a {row.kind}, must grow its {channels[0]} channels once, got {c_out}")
+    return Node(row.kind, sources, channels, c_out, reduction * stride**repeat, repeat, kernel, stride)
 
 
 def _scaled(layout: Layout, width: int) -> int:
@@ -108,8 +140,8 @@ def _repeats(layout: Layout, repeat: int) -> int:
 
 
 def _check_detect(layout: Layout, nodes: list[Node]) -> None:
-    detects = [index for index, node in enumerate(nodes) if node.kind == "Detect"]
-    if detects != [len(nodes) - 1] or len(nodes[-1].sources) != len(layout.strides):
-        raise BadLayout(
-            f"a layout ends in one Detect that reads {len(layout.strides)} rows, got Detect at rows {detects}"
-        )
+    if [index for index, node in enumerate(nodes) if node.kind == "Detect"] != [len(nodes) - 1]:
+        raise BadLayout("a layout ends in its only Detect row, this one does not")
+    found = tuple(nodes[source].reduction for source in nodes[-1].sources)
+    if found != layout.strides:
+        raise BadLayout(f"Detect reads maps of {found} px a cell; it takes {layout.strides}")
