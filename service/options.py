@@ -11,6 +11,7 @@ from model.errors import BadSetting
 Policy = Literal["block", "drop_oldest"]
 
 MAX_STRIDE = 100_000
+MIN_VIEW_WIDTH, MAX_VIEW_WIDTH = 16, 1920
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class DetectOptions:
         threshold: least score of a box, 0..1.
         iou: largest overlap of two boxes of one label, 0..1.
         stride: steps between two answers, default the model's T.
-        start_us, end_us: time range, microseconds from the first event, end exclusive.
+        start_us, end_us: time range, microseconds after the first event, end exclusive.
         width, height: the sensor's size in pixels, where the recording does not say it.
         format: the recording's format, where its content does not say it.
 
@@ -102,3 +103,9 @@ def check_count(name: str, value: int | None, most: int) -> None:
     """Raise `BadSetting` where `value` is not in 1..`most` (None passes)."""
     if value is not None and not 1 <= value <= most:
         raise BadSetting(f"{name} is {value}; it must be a whole number from 1 to {most}")
+
+
+def check_view_width(width: int | None) -> None:
+    """Raise `BadSetting` where the width of event pictures is not in 16..1920 (None passes)."""
+    if width is not None and not MIN_VIEW_WIDTH <= width <= MAX_VIEW_WIDTH:
+        raise BadSetting(f"view is {width}; it must be from {MIN_VIEW_WIDTH} to {MAX_VIEW_WIDTH} pixels wide")

@@ -67,7 +67,9 @@ class Settings(BaseSettings):
         64 << 20, "bytes", "Largest upload answered at once; larger ones become jobs.", ge=0
     )
     deadline_s: float = _row(120.0, "s", "Longest synchronous answer, then 504.", gt=0)
-    upload_idle_s: float = _row(30.0, "s", "Longest pause of an upload between two of its bytes, then 408.", gt=0)
+    upload_idle_s: float = _row(
+        30.0, "s", "Longest pause of an upload between two of its bytes, then 408.", gt=0
+    )
     disk_reserve_bytes: int = _row(
         256 << 20, "bytes", "Free disk that uploads may never use; past it they get a 507.", ge=0
     )

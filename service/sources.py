@@ -1,0 +1,87 @@
+"""What runs in the child process of a source: events in, steps into the ring.
+
+Imports the compiled kernels; the API process names these functions through `service/source_entry.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from service.clipping import clipped
+from service.source_messages import Lost, Produced, SourceRequest
+from streaming.events import Events
+from streaming.letterbox import Letterbox
+from streaming.limits import wall_clock_paused
+from streaming.outlet import Outlet
+from streaming.ring import Counts, RingWriter
+from streaming.slicing import Stepper
+from streaming.source import SourceInfo
+from streaming.sources import open_recording
+from streaming.step import Step
+
+
+class Emitter:
+    """Steps events into slots of the ring and tells the API of each.
+
+    Args:
+        outlet: to the API.
+        writer: gives free slots.
+        info: size of the sensor.
+        request: grid, step and policy.
+    """
+
+    def __init__(self, outlet: Outlet, writer: RingWriter, info: SourceInfo, request: SourceRequest) -> None:
+        letterbox = Letterbox(info.width, info.height, *request.grid)
+        self._outlet, self._writer, self._waits = outlet, writer, request.policy == "block"
+        self._spare: Counts = np.empty((2, request.grid[1], request.grid[0]), np.uint16)
+        self._stepper = Stepper(letterbox, request.step_us, allocate=self._allocate)
+
+    def push(self, events: Events, *, event_clock_s: float | None, progress: float | None) -> None:
+        """Sends the steps that `events` complete.
+
+        Args:
+            events: a packet.
+            event_clock_s: `time.monotonic()` at event time 0; None where the clocks cannot be compared.
+            progress: how much of the source is read.
+        """
+        for step in self._stepper.push(events):
+            self._send(step, event_clock_s, progress)
+
+    def finish(self) -> None:
+        """Sends the last, unfinished step."""
+        step = self._stepper.flush()
+        if step is not None:
+            self._send(step, None, None)
+
+    def _allocate(self) -> Counts:
+        try:
+            if not self._waits:
+                return self._writer.acquire(0)
+            with wall_clock_paused():
+                return self._writer.acquire()
+        except TimeoutError:
+            return self._spare
+
+    def _send(self, step: Step, event_clock_s: float | None, progress: float | None) -> None:
+        ready_s = time.monotonic()
+        if step.counts is self._spare:
+            self._outlet.send(Lost(1, step.events))
+            return
+        arrive_ms = None if event_clock_s is None else (ready_s - event_clock_s) * 1e3 - step.newest_us / 1e3
+        self._outlet.send(Produced(self._writer.message(step), ready_s, arrive_ms, progress))
+
+
+def read_upload(outlet: Outlet, request: SourceRequest, writer: RingWriter) -> None:
+    """Reads a recording to its end, as fast as its steps are taken."""
+    path = Path(request.source)
+    outlet.limits.check_size(path)
+    with open_recording(path, format=request.format, width=request.width, height=request.height) as recording:
+        outlet.send(recording.info)
+        emitter = Emitter(outlet, writer, recording.info, request)
+        packets = outlet.limits.enforced(recording.packets())
+        for events in clipped(packets, request.start_us, request.end_us):
+            emitter.push(events, event_clock_s=None, progress=recording.fraction())
+        emitter.finish()
