@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import BrokenRecording, UnsupportedEncoding
-from streaming.events import MAX_PACKET_EVENTS, Events
+from streaming.events import Events
 from streaming.readers.prophesee_header import read_header
 from streaming.readers.recording import Recording
 from streaming.readers.sizes import Size, extent
 from streaming.source import SourceInfo
 
+PACKET_EVENTS = 1 << 15
 EVENT_TYPES = (0x00, 0x0C)
 EVENT_BYTES = 8
 LOOP_US = 1 << 32
@@ -64,7 +65,7 @@ class DatRecording(Recording):
     def _read(self) -> Iterator[Events]:
         self._file.seek(self._data_at)
         at, base_us, last_us = self._data_at, 0, 0
-        while data := self._file.read(MAX_PACKET_EVENTS * EVENT_BYTES):
+        while data := self._file.read(PACKET_EVENTS * EVENT_BYTES):
             words = np.frombuffer(data, "<u4", len(data) // EVENT_BYTES * 2).reshape(-1, 2)
             if len(words):
                 t_us = _unlooped(words[:, 0], base_us, last_us)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from streaming.compiled import I64, READ_U16, compiled
@@ -68,11 +67,19 @@ def _columns_open(now: int, row: int, width: int, height: int) -> int:
     return width if now >= 0 and 0 <= row < height else 0
 
 
-@compiled(types.void, WRITE_I64, I64, I64, I64, I64)
-def _beyond(state: State, at: int, now: int, column: int, row: int) -> None:
-    """Sets the fault for an event outside the sensor; events without a time or a row yet are skipped."""
+@compiled(I64, WRITE_I64, I64, I64)
+def _end(state: State, at: int, end: int) -> int:
+    """Where decoding ends: after the word `at` where it has a fault, else at `end`."""
+    return at if state[FAULT] != NO_FAULT else end
+
+
+@compiled(I64, WRITE_I64, I64, I64, I64, I64, I64)
+def _beyond(state: State, at: int, now: int, column: int, row: int, end: int) -> int:
+    """Sets the fault of an event outside the sensor and returns where decoding ends; an event without a time
+    or a row yet is no fault."""
     if now >= 0 and row >= 0:
         set_fault(state, OUTSIDE, at, column, row)
+    return _end(state, at, end)
 
 
 @compiled(I64, I64, I64, I64, I64, I64, I64, *COLUMNS)
@@ -89,11 +96,10 @@ def _add_vector(
     p: NDArray[np.uint8],
 ) -> int:
     """Appends an event per set bit; the columns have room for `VECTOR` more. Returns the new count."""
+    t_us[count : count + VECTOR] = now
+    y[count : count + VECTOR] = row
+    p[count : count + VECTOR] = on
     for k in range(VECTOR):  # no branch on the bits: to the processor they are as good as random
-        t_us[count + k] = now
-        y[count + k] = row
-        p[count + k] = on
-    for k in range(VECTOR):
         x[count] = base + k
         count += (mask >> k) & 1
     return count
@@ -117,7 +123,8 @@ def decode_evt3(
     now, row, base, on = state[TIME], state[Y], state[BASE_X], state[BASE_P]
     count, i, room = 0, int(state[NEXT]), len(t_us) - VECTOR
     limit = _columns_open(now, row, width, height)
-    while i < len(words) and count <= room and state[FAULT] == NO_FAULT:
+    end = len(words)
+    while i < end and count <= room:
         word = int(words[i])
         kind, value, low11 = word >> 12, word & 0xFFF, word & 0x7FF
         if kind == ADDR_X:
@@ -125,7 +132,7 @@ def decode_evt3(
                 t_us[count], x[count], y[count], p[count] = now, low11, row, value >> 11
                 count += 1
             else:
-                _beyond(state, i, now, low11, row)
+                end = _beyond(state, i, now, low11, row, end)
         elif kind == ADDR_Y:
             row = low11
             limit = _columns_open(now, row, width, height)
@@ -137,10 +144,11 @@ def decode_evt3(
             if beyond == 0:
                 count = _add_vector(mask, base, now, row, on, count, t_us, x, y, p)
             else:
-                _beyond(state, i, now, max(base, limit), row)
+                end = _beyond(state, i, now, max(base, limit), row, end)
             base += VECTOR - 4 * (kind == VECT_8)
         elif kind in (TIME_HIGH, TIME_LOW):
             now = _next_time(state, i, kind, value)
+            end = _end(state, i, end)
             limit = _columns_open(now, row, width, height)
         i += 1
     state[NEXT], state[Y], state[BASE_X], state[BASE_P] = i, row, base, on
