@@ -19,6 +19,8 @@ Picture: TypeAlias = NDArray[np.uint8]
 """(H, W, 3) uint8, blue, green, red."""
 Colour: TypeAlias = tuple[int, int, int]
 """Blue, green, red, 0..255 each."""
+Corners: TypeAlias = tuple[int, int, int, int]
+"""Left, top, right, bottom, picture pixels."""
 
 FULL_COUNT = 15
 """Events per cell that are drawn at full brightness."""
@@ -141,19 +143,21 @@ def draw_boxes(picture: Picture, boxes: Boxes, *, scale: float = 1.0, palette: P
 
     Args:
         picture: what to draw on.
-        boxes: boxes in sensor pixels; the first is drawn last, on top.
+        boxes: boxes in sensor pixels, best first: it is on top and its chip gets its place first.
         scale: picture pixels per sensor pixel.
         palette: its colours; a label keeps its colour.
     """
     picture = np.ascontiguousarray(picture).copy()
     size = picture.shape[1], picture.shape[0]
-    for index in reversed(range(len(boxes.xyxy))):
-        left, top, right, bottom = _corners(boxes.xyxy[index] * scale, *size)
-        colour = palette.boxes[int(boxes.label[index]) % len(palette.boxes)]
-        line = 2 if size[0] >= 480 else 1
+    line = 2 if size[0] >= 480 else 1
+    corners = [_corners(xyxy * scale, *size) for xyxy in boxes.xyxy]
+    colours = [palette.boxes[int(label) % len(palette.boxes)] for label in boxes.label]
+    for (left, top, right, bottom), colour in reversed(list(zip(corners, colours, strict=True))):
         cv2.rectangle(picture, (left, top), (right, bottom), palette.ink, line + 2, cv2.LINE_AA)
         cv2.rectangle(picture, (left, top), (right, bottom), colour, line, cv2.LINE_AA)
-        _draw_chip(picture, boxes.caption(index), left, top, colour, palette.ink)
+    taken: list[Corners] = []
+    for index, (corner, colour) in enumerate(zip(corners, colours, strict=True)):
+        taken.append(_draw_chip(picture, boxes.caption(index), corner, taken, colour, palette.ink))
     return picture
 
 
@@ -178,23 +182,33 @@ def _colours(palette: Palette) -> Picture:
     return table
 
 
-def _corners(xyxy: NDArray[Any], width: int, height: int) -> tuple[int, int, int, int]:
+def _corners(xyxy: NDArray[Any], width: int, height: int) -> Corners:
     left, right = (int(np.clip(round(float(x)), 0, width - 1)) for x in xyxy[0::2])
     top, bottom = (int(np.clip(round(float(y)), 0, height - 1)) for y in xyxy[1::2])
     return left, top, right, bottom
 
 
-def _draw_chip(picture: Picture, text: str, left: int, top: int, colour: Colour, ink: Colour) -> None:
-    """A filled label above the box's top left corner, moved inside where the picture ends."""
+def _draw_chip(
+    picture: Picture, text: str, box: Corners, taken: list[Corners], colour: Colour, ink: Colour
+) -> Corners:
+    """A filled label above its box, or inside or below it where other labels or the border are in the way."""
     height, width = picture.shape[:2]
     size, weight = min(0.55, max(0.36, width / 1600)), 1
     (text_width, text_height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, weight)
     chip_width, chip_height = text_width + 8, text_height + below + 4
-    x = max(0, min(left - 1, width - chip_width))
-    y = top - chip_height if top >= chip_height else min(top, max(0, height - chip_height))
-    cv2.rectangle(picture, (x, y), (x + chip_width, y + chip_height), colour, cv2.FILLED)
-    baseline = (x + 4, y + 2 + text_height)
+    x = max(0, min(box[0] - 1, width - chip_width))
+    places = [(x, y, x + chip_width, y + chip_height) for y in (box[1] - chip_height, box[1], box[3])]
+    shown = [place for place in places if place[1] >= 0 and place[3] <= height] or places[1:2]
+    free = (place for place in shown if not any(_overlap(place, other) for other in taken))
+    place = next(free, shown[0])
+    cv2.rectangle(picture, place[:2], place[2:], colour, cv2.FILLED)
+    baseline = (x + 4, place[1] + 2 + text_height)
     cv2.putText(picture, text, baseline, cv2.FONT_HERSHEY_SIMPLEX, size, ink, weight, cv2.LINE_AA)
+    return place
+
+
+def _overlap(a: Corners, b: Corners) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _encode(suffix: str, picture: Picture, width: int | None, settings: list[int]) -> bytes:

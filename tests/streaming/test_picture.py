@@ -110,6 +110,14 @@ def test_boxes_over_the_border_are_drawn_inside(xyxy: list[float]) -> None:
     assert (drawn == DARK.boxes[0]).all(2).sum() > 100
 
 
+def test_labels_of_boxes_on_top_of_each_other_are_both_readable() -> None:
+    boxes = Boxes(np.array([[50.0, 60, 200, 150]] * 2), np.array([0, 1]), None, ("person", "car"))
+    both = draw_boxes(np.zeros((200, 480, 3), np.uint8), boxes)
+    chips = [(both == colour).all(2) for colour in DARK.boxes[:2]]
+    assert all(chip.sum() > 250 for chip in chips)  # the second box's outline is covered, its chip is not
+    assert np.nonzero(chips[1])[0].min() >= 60
+
+
 def test_no_boxes_leave_the_picture_as_it_is() -> None:
     picture = np.full((20, 30, 3), 7, np.uint8)
     none = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), None, ("person",))
