@@ -63,7 +63,7 @@ def _file_uri(path: Path) -> str:
 
 
 def _inside(path: Path, allowed: Path | None) -> Path:
-    # One answer for a file that is not there and one that may not be read: a refusal tells nothing.
+    # The same for a missing file and a forbidden one: a refusal tells nothing of the disk.
     refused = Forbidden(
         f"found {str(path)[:_LONGEST_SHOWN]!r}; only files in the folder of the setting recordings_dir may be "
         "replayed. Post the recording to /recordings and use recording://ID."

@@ -294,6 +294,7 @@ DETECT_BODY: dict[str, Any] = {
     },
 }
 _MEANING = {
+    400: "The body is no text.",
     401: "No token, or a wrong one.",
     403: "Not from here, or not this path.",
     404: "There is no such thing; the detail names what there is.",

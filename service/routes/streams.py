@@ -26,7 +26,7 @@ Asked = Annotated[LiveStream, Depends(stream_of)]
     status_code=201,
     summary="Start a source",
     response_model=StreamState,
-    responses=refusals(404, 409, 413, 415, 429, 503),
+    responses=refusals(400, 404, 409, 413, 415, 429, 503),
 )
 async def start(asked: StreamRequest, context: Shared) -> dict[str, Any]:
     """`WS /streams/{id}/live` watches it. It ends by DELETE, with its source, or unwatched."""
@@ -50,7 +50,7 @@ async def read(stream: Asked, context: Shared) -> dict[str, Any]:
     "/{stream_id}",
     summary="Change thresholds at once",
     response_model=StreamState,
-    responses=refusals(404, 409),
+    responses=refusals(400, 404, 409),
 )
 async def change(stream: Asked, asked: StreamChange, context: Shared) -> dict[str, Any]:
     await stream.update(threshold=asked.threshold, iou=asked.iou)
@@ -58,7 +58,7 @@ async def change(stream: Asked, asked: StreamChange, context: Shared) -> dict[st
 
 
 @router.post(
-    "/{stream_id}/reset", status_code=204, summary="Forget what was seen", responses=refusals(404, 409)
+    "/{stream_id}/reset", status_code=204, summary="Forget what was seen", responses=refusals(400, 404, 409)
 )
 async def reset(stream: Asked) -> None:
     """The network starts anew from a zero state; viewers get a `reset` message."""
