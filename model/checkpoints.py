@@ -54,6 +54,39 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise BadCheckpoint(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+def import_checkpoint(
+    path: str | Path,
+    out_dir: str | Path,
+    name: str | None = None,
+    *,
+    steps: int = 5,
+    step_us: int = 50_000,
+    grid: tuple[int, int] = (320, 320),
+) -> Path:
+    """Turn an official checkpoint into our weights and card; gives the path of the card.
+
+    The layout comes from the description inside the checkpoint, its anchors from the anchors it was trained
+    with. Window, step and grid are not in a checkpoint: the defaults are those of the published Gen1 runs.
+    Networks of 80 classes are taken for COCO ones and read frames, others event frames painted from counts.
+
+    Args:
+        path: the checkpoint.
+        out_dir: folder for NAME.safetensors and NAME.json; made where absent.
+        name: of the weights; the checkpoint's file name unless given.
+        steps, step_us, grid: for the card; grid is (width, height).
+
+    Raises:
+        BadCheckpoint: it is no checkpoint of the published code, its tensors do not fit its layout or hold
+            NaN; HostileCheckpoint where it asks for what no checkpoint needs.
+        BadLayout: the description inside cannot be built.
+        BadWeights: `name`, `steps`, `step_us` or `grid` is out of range.
+    """
+    from model.importing import write_imported  # torch stays out of a process that only reads
+
+    checkpoint = read_checkpoint(path)
+    return write_imported(checkpoint, Path(out_dir), name or Path(path).stem, steps, step_us, grid)
+
+
 def _read(file: IO[bytes]) -> Checkpoint:
     magic = file.read(4)
     if magic != b"PK\x03\x04":

@@ -129,6 +129,34 @@ class Network(nn.Module):
         counts = torch.stack(activity, dim=1) if activity else x.new_zeros(x.shape[0], 0, 2)
         return features, tuple(after), counts
 
+    def window(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
+        """As `step` T times from the zero state, with the convolutions of all steps at once.
+
+        Shape: x (T, B, C, H, W), float, encoded.
+
+        Returns:
+            Head inputs per level, summed over time, (B, C_l, ny, nx); the membranes after the last step; the
+            activity (B, L, 2), summed over time.
+        """
+        steps, batch = x.shape[:2]
+        layers = sites(self.layout, x.shape[-2], x.shape[-1]).neurons
+        after: list[Tensor] = []
+        activity: list[Tensor] = []
+
+        def fire(neuron: Neuron, current: Tensor) -> Tensor:
+            if not neuron.stateful:
+                return neuron.window(current, steps)
+            site = layers[len(after)]
+            output, membrane = _fire_steps(neuron, current, steps)
+            after.append(membrane)
+            if site.spiking:
+                activity.append(_activity(output, site).view(steps, batch, 2).sum(0))
+            return output
+
+        features = self._features(x.flatten(0, 1), fire)
+        counts = torch.stack(activity, dim=1) if activity else x.new_zeros(batch, 0, 2)
+        return tuple(f.view(steps, -1, *f.shape[1:]).sum(0) for f in features), tuple(after), counts
+
     def fused(self) -> Network:
         """A copy for inference with every tdBN folded into its convolution."""
         network = copy.deepcopy(self).eval()
@@ -169,6 +197,17 @@ def _check_membranes(membranes: tuple[Tensor, ...], layers: tuple[Site, ...]) ->
             f"the state holds membranes of shapes {found}, this network on this grid has {allowed}; "
             "start from `initial_state`"
         )
+
+
+def _fire_steps(neuron: Neuron, current: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Outputs (steps * B, C, H, W) and last membrane (B, C, H, W) of a window from the zero state."""
+    outputs: list[Tensor] = []
+    currents = current.view(steps, -1, *current.shape[1:])
+    membrane = torch.zeros_like(currents[0])
+    for now in currents:
+        output, membrane = neuron.step(now, membrane)
+        outputs.append(output)
+    return torch.cat(outputs), membrane
 
 
 def _activity(spikes: Tensor, site: Site) -> Tensor:

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from model.card import Card, ModelFiles, find, load_card
 from model.errors import BadWeights
-from model.networks import Network, build
-
-_UNUSED = "num_batches_tracked"  # torch counts batches; nothing here reads the count
+from model.layout import Layout
+from model.networks import Network
 
 
 def save(folder: str | Path, network: Network, card: Card) -> ModelFiles:
@@ -28,8 +27,7 @@ def save(folder: str | Path, network: Network, card: Card) -> ModelFiles:
     target = Path(folder) / card.name
     files = ModelFiles(target.with_name(card.name + ".safetensors"), target.with_name(card.name + ".json"))
     tensors = _wanted(network)
-    wanted = {name: tuple(t.shape) for name, t in _wanted(Network(card.network_layout())).items()}
-    _check(tensors, wanted, files.weights.name)
+    _check(tensors, _wanted(_skeleton(card.network_layout())), files.weights.name)
     files.weights.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=files.weights.parent) as scratch:
         new = Path(scratch) / "new"
@@ -48,38 +46,55 @@ def load(model: str | Path, *, dtype: torch.dtype = torch.float32) -> Network:
         BadWeights: the file is no safetensors, or a tensor is missing, unexpected, of a wrong shape, or holds
             NaN or infinity; each is named.
     """
-    network = build(load_card(model).network_layout()).to(dtype).eval()
-    load_into(network, find(model).weights)
-    return network
-
-
-def load_into(network: Network, weights: Path) -> None:
-    """Put the tensors of a safetensors file into a network; raises as `load`, and then changes nothing."""
+    layout, weights = load_card(model).network_layout(), find(model).weights
     try:
         tensors = load_file(weights)
     except (SafetensorError, OSError) as error:
         raise BadWeights(f"{weights.name} is no readable safetensors file: {error}") from error
-    own = _wanted(network)
-    _check(tensors, {name: tuple(t.shape) for name, t in own.items()}, weights.name)
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(tensors[name])
+    return assembled(layout, tensors, weights.name, dtype)
+
+
+def assembled(layout: Layout, tensors: dict[str, Tensor], source: str, dtype: torch.dtype) -> Network:
+    """The network of a layout with these tensors, by our names, in evaluation mode.
+
+    Memory is taken only after the tensors are known to fit, so that a layout of absurd size costs nothing.
+
+    Raises:
+        BadWeights: as `load`; `source` is named in the message.
+    """
+    network = _skeleton(layout)
+    _check(tensors, _wanted(network), source)
+    counts = {name: torch.zeros((), dtype=torch.int64) for name in network.state_dict() if _unused(name)}
+    cast = {name: tensor.to(dtype, copy=True) for name, tensor in tensors.items()}
+    network.load_state_dict(cast | counts, assign=True)
+    return network.eval()
+
+
+def _skeleton(layout: Layout) -> Network:
+    with torch.device("meta"):
+        return Network(layout)
+
+
+def _unused(name: str) -> bool:
+    return name.endswith("num_batches_tracked")  # torch counts batches; nothing here reads the count
 
 
 def _wanted(network: Network) -> dict[str, Tensor]:
-    return {name: t for name, t in network.state_dict().items() if not name.endswith(_UNUSED)}
+    return {name: t for name, t in network.state_dict().items() if not _unused(name)}
 
 
-def _check(tensors: dict[str, Tensor], wanted: dict[str, tuple[int, ...]], source: str) -> None:
+def _check(tensors: dict[str, Tensor], wanted: dict[str, Tensor], source: str) -> None:
     missing, unexpected = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     if missing or unexpected:
         raise BadWeights(
             f"{source} does not fit its network: missing {_few(missing)}, unexpected {_few(unexpected)}"
         )
-    for name, shape in wanted.items():
+    for name, like in wanted.items():
         tensor = tensors[name]
-        if tuple(tensor.shape) != shape:
-            raise BadWeights(f"{source}: {name} has shape {tuple(tensor.shape)}, the network {shape}")
+        if tensor.shape != like.shape:
+            raise BadWeights(
+                f"{source}: {name} has shape {tuple(tensor.shape)}, the network {tuple(like.shape)}"
+            )
         if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
             raise BadWeights(f"{source}: {name} ({tensor.dtype}) holds what is not a finite number")
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.card import Card
-from model.energy import real_valued_macs
 from model.errors import BadCounts, BadSetting
 from model.sites import sites
 from model.state import State
@@ -100,11 +99,11 @@ class Meter:
 
     def __init__(self, card: Card) -> None:
         width, height = card.grid
-        layout = card.network_layout()
-        layers = sites(layout, height, width).neurons
-        self._neurons = np.array([site.neurons for site in layers if site.spiking], np.float32)
-        self._step_macs = real_valued_macs(layout, height, width, head=False)
-        self._head_macs = real_valued_macs(layout, height, width, head=True) - self._step_macs
+        found = sites(card.network_layout(), height, width)
+        self._neurons = np.array([site.neurons for site in found.neurons if site.spiking], np.float32)
+        real = [kernel for kernel in found.kernels if not kernel.driver]
+        self._head_macs = sum(k.macs for k in real if k.name.startswith("detect."))
+        self._step_macs = sum(k.macs for k in real) - self._head_macs
 
     def activity(self, raw: NDArray[np.float32], steps: int) -> Activity:
         """From (B, L, 2) spikes and synaptic operations of `steps` steps together."""
