@@ -1,1 +1,1 @@
-"""Procedural scenes seen by a modelled event camera: training windows with boxes, and a live `sim://` source."""
+"""Procedural scenes seen by a modelled event camera: windows to train on, and a live `sim://` source."""

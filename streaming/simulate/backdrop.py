@@ -1,4 +1,4 @@
-"""The far background, painted once on a canvas larger than the picture: skyline, houses, trees, fences, clutter.
+"""The far background, painted once on a large canvas: skyline, houses, trees, fences, clutter.
 
 Sizes are px of a picture 173 wide and grow with the picture.
 """
@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from streaming.simulate.brush import Brush
 from streaming.simulate.noise import Dice, fractal_noise, planes
 from streaming.simulate.parts import HOLE, PartList, Pattern, Point
-from streaming.simulate.sprites import Brush, paint
+from streaming.simulate.sprites import paint
 
 REFERENCE_WIDTH_PX = 173
 TILE = 128
@@ -231,7 +232,7 @@ class _Canvas:
 
 
 def view_backdrop(canvas: Tensor, affine: Tensor, shape: tuple[int, int]) -> Tensor:
-    """(B, K, h, w) what the camera sees of canvases (B, H, W) through `affine` maps (B, K, 2, 3) px about the middle."""
+    """(B, K, h, w) what is seen of canvases (B, H, W) through `Camera.unrotate` maps (B, K, 2, 3)."""
     scenes, times = affine.shape[:2]
     height, width = shape
     size = torch.tensor([canvas.shape[2], canvas.shape[1]], device=canvas.device)

@@ -60,7 +60,7 @@ class Camera:
         return View(*(self.rate[..., None] * t_s + swings).unbind(1))
 
     def unrotate(self, view: View) -> Tensor:
-        """(B, K, 2, 3) affine maps from picture px (x, y, 1) to px of the camera at time 0, both about the middle."""
+        """(B, K, 2, 3) affine maps from picture px (x, y, 1) to px about the middle at time 0."""
         cos, sin = view.roll.cos(), view.roll.sin()
         x0, y0 = -view.shift_x - self.width / 2, -view.shift_y - self.height / 2
         rows = torch.stack((cos, sin, cos * x0 + sin * y0, -sin, cos, cos * y0 - sin * x0), -1)

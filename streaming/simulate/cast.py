@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from streaming.simulate.camera import SHIFT_X, Camera
-from streaming.simulate.compose import TEXEL_PX, merge_parts
+from streaming.simulate.compose import TEXEL_PX, Cast, in_painting_order, merge_parts
 from streaming.simulate.distractors import draw_distractors
 from streaming.simulate.gait import RIDE
 from streaming.simulate.motion import Bodies
@@ -53,15 +53,6 @@ class CastSettings:
     usual_height: tuple[float, float] = (0.22, 0.95)
 
 
-@dataclass(frozen=True)
-class Cast:
-    """Objects of B windows: their bodies, their parts (N, K, M, FIELDS), texels per height (N,)."""
-
-    bodies: Bodies
-    parts: Tensor
-    texels: Tensor
-
-
 def draw_cast(dice: Dice, settings: CastSettings, camera: Camera, t_s: Tensor) -> Cast:
     """Objects seen by `camera`; `t_s` (K,) are the times their parts are wanted at, the last being 0."""
     label, scene = _draw_who(dice, settings, len(camera.focal_px))
@@ -86,7 +77,8 @@ def draw_cast(dice: Dice, settings: CastSettings, camera: Camera, t_s: Tensor) -
         draw_cars(dice, car_yaw),
         draw_distractors(dice, count[THING]),
     ]
-    return _in_painting_order(bodies, merge_parts(groups, len(t_s)), camera)
+    tall_px = camera.focal_px[scene] * height_m / bodies.z_m
+    return in_painting_order(Cast(bodies, merge_parts(groups, len(t_s)), tall_px / TEXEL_PX))
 
 
 def _draw_who(dice: Dice, settings: CastSettings, scenes: int) -> tuple[Tensor, Tensor]:
@@ -224,7 +216,7 @@ def _gather_groups(
 
 
 def _follow(dice: Dice, settings: CastSettings, camera: Camera, bodies: Bodies) -> Bodies:
-    """Where the camera follows, it turns with the scene's first person, who stays nearly still in the picture."""
+    """Some cameras turn with the first person of the scene, who stays nearly still in the picture."""
     scenes, people = len(camera.focal_px), int((bodies.label == PERSON).sum())
     turn = camera.rate[:, SHIFT_X]
     follows = dice.chance(scenes, settings.follow_chance) * dice.uniform(scenes, 0.5, 1.0)
@@ -235,12 +227,3 @@ def _follow(dice: Dice, settings: CastSettings, camera: Camera, bodies: Bodies) 
     speed_x = bodies.speed_x.clone()
     speed_x[:people] += leads * follows[scene] * (wanted - speed_x[:people])
     return replace(bodies, speed_x=speed_x)
-
-
-def _in_painting_order(bodies: Bodies, parts: Tensor, camera: Camera) -> Cast:
-    """By scene, then from far to near."""
-    order = torch.argsort(-bodies.z_m, stable=True)
-    order = order[torch.argsort(bodies.scene[order], stable=True)]
-    ordered = Bodies(*(column[order] for column in vars(bodies).values()))
-    tall_px = camera.focal_px[ordered.scene] * ordered.height_m / ordered.z_m
-    return Cast(ordered, parts[order], tall_px / TEXEL_PX)

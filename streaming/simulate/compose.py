@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from streaming.simulate.backdrop import Textures, view_backdrop
-from streaming.simulate.camera import Camera
+from streaming.simulate.brush import Brush, Ownership
+from streaming.simulate.camera import Camera, View
 from streaming.simulate.ground import Ground, lay_ground
 from streaming.simulate.motion import Bodies, Placement, parts_to_px, project
 from streaming.simulate.parts import FIELDS, FLAT, R1, R2, X1, X2, Y1, Y2
-from streaming.simulate.sprites import Brush, Ownership, paint
+from streaming.simulate.sprites import paint
 
 TEXEL_PX = 1.5
 
@@ -37,6 +38,29 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Cast:
+    """The objects of B scenes.
+
+    Attributes:
+        bodies: N objects, by scene and from far to near.
+        parts: (N, K, M, FIELDS) or (N, 1, M, FIELDS), in object heights.
+        texels: (N,) fineness of each object's texture, texels per height.
+    """
+
+    bodies: Bodies
+    parts: Tensor
+    texels: Tensor
+
+
+def in_painting_order(cast: Cast) -> Cast:
+    """The objects by scene, then from far to near."""
+    order = torch.argsort(-cast.bodies.z_m, stable=True)
+    order = order[torch.argsort(cast.bodies.scene[order], stable=True)]
+    bodies = Bodies(*(column[order] for column in vars(cast.bodies).values()))
+    return Cast(bodies, cast.parts[order], cast.texels[order])
+
+
+@dataclass(frozen=True)
 class Frames:
     """Rendered pictures.
 
@@ -51,25 +75,16 @@ class Frames:
     xyxy: Tensor
 
 
-def render(stage: Stage, bodies: Bodies, parts: Tensor, texels: Tensor, t_s: Tensor) -> Frames:
-    """Pictures at (K,) seconds.
-
-    Args:
-        stage: backdrop, ground and camera.
-        bodies: N objects, by scene and from far to near.
-        parts: (N, K, M, FIELDS) or (N, 1, M, FIELDS), in object heights.
-        texels: (N,) fineness of each object's texture, texels per height.
-        t_s: seconds.
-    """
+def render(stage: Stage, cast: Cast, view: View, t_s: Tensor) -> Frames:
+    """Pictures at (K,) seconds, of a camera at `view` (B, K)."""
     camera = stage.camera
-    view = camera.at(t_s)
     shape = (camera.height, camera.width)
     pictures = view_backdrop(stage.canvas, camera.unrotate(view), shape)
     lay_ground(pictures, stage.ground, camera, view)
-    placement = project(bodies, camera, view, t_s)
-    seen = parts_to_px(parts, placement)
-    brush = Brush(stage.textures.tile, _texels_per_px(texels, placement), stage.softness_px)
-    ownership = paint(pictures, seen, bodies.scene, brush)
+    placement = project(cast.bodies, camera, view, t_s)
+    seen = parts_to_px(cast.parts, placement)
+    brush = Brush(stage.textures.tile, _texels_per_px(cast.texels, placement), stage.softness_px)
+    ownership = paint(pictures, seen, cast.bodies.scene, brush)
     return Frames(pictures, ownership, silhouettes(seen[:, -1]))
 
 
@@ -98,7 +113,7 @@ def _ends(parts: Tensor, side: int, reach: Tensor) -> Tensor:
 
 
 def merge_parts(groups: list[Tensor], times: int) -> Tensor:
-    """(N, K, M, FIELDS) of groups (n, K or 1, m, FIELDS), one after the other, padded with parts of radius 0."""
+    """(N, K, M, FIELDS) of groups (n, K or 1, m, FIELDS) in a row, padded with parts of radius 0."""
     most = max(group.shape[2] for group in groups)
     total = sum(len(group) for group in groups)
     merged = torch.zeros(total, times, most, FIELDS, device=groups[0].device)

@@ -1,7 +1,7 @@
 """How a person stands and moves: a 3-D skeleton of 13 joints over time, in units of the person's height.
 
-Axes of the body: `right` (to the person's right), `ahead` (where they walk), `up`. The lower foot always stands
-on the ground; walking speed follows from step length and rate, so a standing foot does not slide.
+Axes of the body: `right` (to the person's right), `ahead` (where they walk), `up`. The lower foot always
+stands on the ground; walking speed follows from step length and rate, so a standing foot does not slide.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Gait:
 
     def speed(self, height_m: Tensor) -> Tensor:
         """(N,) m/s along `yaw`, of walkers and runners; 0 for others. `height_m` is (N,)."""
-        stride = 2 * (THIGH + SHANK) * self.swing.sin() * (1 + 0.6 * (self.kind == RUN).float())
+        stride = 2 * (THIGH + SHANK) * self.swing.sin() * (1 + 0.2 * (self.kind == RUN).float())
         moving = ((self.kind == WALK) | (self.kind == RUN)).float()
         return (self.step_hz * stride * moving)[:, 0] * height_m
 
@@ -88,7 +88,7 @@ def draw_gait(dice: Dice, kind: Tensor, yaw: Tensor) -> Gait:
     """Gaits of (N,) `kind` and `yaw`."""
     n = len(kind)
     walk, stand, run, bend, sit, ride = ((kind == k).float() for k in range(6))
-    swing = walk * dice.uniform(n, 0.26, 0.5) + run * dice.uniform(n, 0.5, 0.85)
+    swing = walk * dice.uniform(n, 0.26, 0.5) + run * dice.uniform(n, 0.45, 0.75)
     swing = swing + stand * dice.uniform(n, -0.12, 0.2) + bend * dice.uniform(n, 0, 0.3)
     lean = walk * dice.uniform(n, -0.03, 0.1) + run * dice.uniform(n, 0.05, 0.3)
     lean = lean + stand * dice.uniform(n, -0.08, 0.12) + bend * dice.uniform(n, 0.3, 1.1)

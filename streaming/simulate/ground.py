@@ -72,7 +72,7 @@ def _draw_tile(dice: Dice, n: int) -> Tensor:
 
 
 def lay_ground(pictures: Tensor, ground: Ground, camera: Camera, view: View) -> None:
-    """Lay the ground over the backdrop in `pictures` (B, K, h, w), scene by scene, only where it can be seen."""
+    """Lay the ground over the backdrop in `pictures` (B, K, h, w), only where it can be seen."""
     x, y = camera.pixel_rays(view)
     for scene, seen in enumerate(ground.seen.tolist()):
         below = y[scene] - camera.horizon_px[scene]
@@ -85,7 +85,7 @@ def lay_ground(pictures: Tensor, ground: Ground, camera: Camera, view: View) -> 
 def _lay(
     backdrop: Tensor, ground: Ground, scene: int, camera: Camera, view: View, x: Tensor, below: Tensor
 ) -> Tensor:
-    """(K, rows, w) pictures of one scene; `x` columns from the middle and `below` rows under the horizon, px."""
+    """(K, rows, w) of one scene; `x` columns from the middle, `below` rows under the horizon, px."""
     focal, eye_m, scale = camera.focal_px[scene], camera.eye_m[scene], ground.texels_per_m[scene]
     down = below.clamp_min(0.5)
     column = x / down * (eye_m * scale) + view.x_m[scene][:, None, None] * scale
@@ -95,7 +95,9 @@ def _lay(
     slope = 1 + ground.gradient[scene] * below.clamp_min(0) / camera.height
     own = ground.own[scene]
     surface = own * ground.tone[scene] * slope + (1 - own) * backdrop
-    share = ((below + ground.border[scene]) / ground.softness[scene]).clamp(0, 1) * (below > ground.start[scene])
+    share = ((below + ground.border[scene]) / ground.softness[scene]).clamp(0, 1) * (
+        below > ground.start[scene]
+    )
     return torch.lerp(backdrop, surface * torch.exp(texture * footprint), share)
 
 

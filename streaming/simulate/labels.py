@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streaming.simulate.motion import Bodies
-from streaming.simulate.sprites import NOBODY, Ownership
+from streaming.simulate.brush import NOBODY, Ownership
 
 LABEL, IGNORE, NOTHING = 0, 1, 2
 
@@ -54,9 +53,7 @@ def lively_pixels(log_intensity: Tensor, threshold: Tensor, active: Tensor) -> T
     return changed & (F.max_pool2d(seen, 3, 1, 1)[:, 0] > 0)
 
 
-def judge(
-    rule: VisibilityRule, bodies: Bodies, xyxy: Tensor, ownership: Ownership, lively: Tensor, px: float
-) -> Tensor:
+def judge(rule: VisibilityRule, xyxy: Tensor, ownership: Ownership, lively: Tensor, px: float) -> Tensor:
     """(N,) int64: LABEL, IGNORE or NOTHING.
 
     Args:
@@ -66,15 +63,28 @@ def judge(
     """
     height, width = ownership.owner.shape[1:]
     clipped = clip(xyxy, width, height)
-    owned, rim, lively_rim, lively_body = _count(ownership.owner, lively, len(bodies.scene))
-    in_view = (_area(clipped) / _area(xyxy).clamp_min(1e-3)).clamp(0, 1)
-    visible = owned / ownership.covered.clamp_min(1) * in_view
+    owned, rim, lively_rim, lively_body = _count(ownership.owner, lively, len(xyxy))
+    visible = visible_share(xyxy, ownership)
     tall = (clipped[:, 3] - clipped[:, 1]) * px >= rule.min_height_px
     awake = (lively_rim > rule.min_rim * rim.clamp_min(1)) & (lively_body >= rule.min_events_px)
     awake &= lively_body > rule.min_lively * owned
     good = tall & awake & (visible > rule.min_visible)
     verdict = torch.where(visible >= rule.trace, IGNORE, NOTHING)
     return torch.where(good, LABEL, verdict)
+
+
+def visible_share(xyxy: Tensor, ownership: Ownership) -> Tensor:
+    """(N,) share of each whole silhouette (N, 4) px that is inside the picture and behind nothing."""
+    height, width = ownership.owner.shape[1:]
+    inside = box_area(clip(xyxy, width, height)) / box_area(xyxy).clamp_min(1e-3)
+    owned = _per_object(ownership.owner, ownership.owner != NOBODY, len(xyxy))
+    return owned / ownership.covered.clamp_min(1) * inside.clamp(0, 1)
+
+
+def _per_object(owner: Tensor, mask: Tensor, objects: int) -> Tensor:
+    """(N,) float: pixels of each object under `mask`."""
+    names = (owner[mask] + 1).long()
+    return torch.bincount(names, minlength=objects + 1)[1:].float()
 
 
 def _count(owner: Tensor, lively: Tensor, objects: int) -> tuple[Tensor, ...]:
@@ -84,13 +94,9 @@ def _count(owner: Tensor, lively: Tensor, objects: int) -> tuple[Tensor, ...]:
     rim = torch.zeros_like(lively)
     for other in (framed[:, :-2, 1:-1], framed[:, 2:, 1:-1], framed[:, 1:-1, :-2], framed[:, 1:-1, 2:]):
         rim |= middle != other
-    names = (owner + 1).long()
     around = F.max_pool2d(lively[:, None].float(), 3, 1, 1)[:, 0] > 0
-
-    def per_object(mask: Tensor) -> Tensor:
-        return torch.bincount(names[mask], minlength=objects + 1)[1:].float()
-
-    return per_object(owner != NOBODY), per_object(rim), per_object(rim & around), per_object(lively)
+    masks = (owner != NOBODY, rim, rim & around, lively)
+    return tuple(_per_object(owner, mask, objects) for mask in masks)
 
 
 def clip(xyxy: Tensor, width: float, height: float) -> Tensor:
@@ -104,5 +110,6 @@ def loosen(xyxy: Tensor, margin: float) -> Tensor:
     return torch.cat((xyxy[:, :2] - side, xyxy[:, 2:] + side), 1)
 
 
-def _area(xyxy: Tensor) -> Tensor:
+def box_area(xyxy: Tensor) -> Tensor:
+    """(N,) of (N, 4); 0 for empty boxes."""
     return (xyxy[:, 2] - xyxy[:, 0]).clamp_min(0) * (xyxy[:, 3] - xyxy[:, 1]).clamp_min(0)

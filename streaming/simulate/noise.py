@@ -35,7 +35,7 @@ class Dice:
         return torch.randn(shape, generator=self.generator, device=self.device)
 
     def grain(self, *shape: int) -> Tensor:
-        """Standard normal noise of `shape` (B, H, W), cut anywhere out of one sheet: far cheaper than fresh noise.
+        """Standard normal (B, H, W) noise, cut anywhere out of one sheet: far cheaper than fresh noise.
 
         Good where noise must differ from one look to the next, not where it is itself the result.
         """

@@ -1,8 +1,8 @@
 """Parts: the one primitive everything solid is painted with.
 
 A part is a tapered capsule or, with flat ends, a trapezoid, along an axis from (x1, y1) to (x2, y2) with half
-widths r1 and r2. It has a tone (linear intensity, about 0.02 to 1), texture, lateral shading, and optionally a
-repeated pattern in a second tone (windows, stripes) or of holes (fences). `PartList` collects parts of many
+widths r1 and r2. It has a tone (linear intensity, about 0.02 to 1), texture, lateral shading, and optionally
+a repeated pattern in a second tone (windows, stripes) or of holes (fences). `PartList` collects parts of many
 objects at many times; the result is a (N, K, M, FIELDS) tensor ordered from far to near.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -72,7 +73,7 @@ def draw_outfit(dice: Dice, kind: Tensor, child: Tensor) -> Outfit:
         upright * sometimes(0.22, 0.04, 0.1), sometimes(0.25, 0.009, 0.014), sometimes(0.4, 0.007, 0.012),
         upright * sometimes(0.02, 0.2, 0.27),
     )  # fmt: skip
-    return Outfit(*traits, creases=_draw_creases(dice, n))
+    return Outfit(*(*traits, _draw_creases(dice, n)))
 
 
 def _draw_creases(dice: Dice, n: int) -> Tensor:
@@ -100,6 +101,15 @@ class People:
         return view.list.stack(by_depth=True)
 
 
+def gather_people(members: Sequence[People]) -> People:
+    """All `members` as one."""
+    gaits, outfits = [m.gait for m in members], [m.outfit for m in members]
+    return People(
+        Gait(*(torch.cat(trait) for trait in zip(*(vars(g).values() for g in gaits), strict=True))),
+        Outfit(*(torch.cat(trait) for trait in zip(*(vars(o).values() for o in outfits), strict=True))),
+    )
+
+
 def draw_yaw(dice: Dice, n: int) -> Tensor:
     """Half of all people walk anywhere, half along the axes of the view."""
     axes = dice.whole(n, 0, 4) * (math.pi / 2) + dice.normal(n) * 0.2
@@ -117,7 +127,7 @@ class _View:
     def __init__(self, skeleton: Skeleton, gait: Gait, outfit: Outfit, t_s: Tensor) -> None:
         self.skeleton, self.gait, self.outfit = skeleton, gait, outfit
         self.cos, self.sin = gait.yaw.cos(), gait.yaw.sin()
-        self.list = PartList(*t_s.shape, t_s.device)
+        self.list = PartList(t_s.shape[0], t_s.shape[1], t_s.device)
         self.chest = self._width(0.122, 0.08)
         self.hips = self._width(0.104, 0.082)
 
@@ -249,7 +259,9 @@ class _View:
             width, up, across, tilt, length, factor = self.outfit.creases[:, index].unsqueeze(-1).unbind(1)
             limbs = self.skeleton.right if index % 2 else self.skeleton.left
             on_leg, down = (up < 0).float(), up.clamp_max(0) / -0.35
-            thigh = Joint(*(hip + down * (knee - hip) for hip, knee in zip(limbs.hip, limbs.knee, strict=True)))
+            thigh = Joint(
+                *(hip + down * (knee - hip) for hip, knee in zip(limbs.hip, limbs.knee, strict=True))
+            )
             chest = self.trunk(up.clamp_min(0))
             at = Joint(*(on_leg * a + (1 - on_leg) * b for a, b in zip(thigh, chest, strict=True)))
             middle, near = self.on_screen(at)

@@ -1,8 +1,8 @@
 """The pixels of an event camera, after the DVS model of v2e (Hu, Liu & Delbruck, CVPRW 2021) and its defects.
 
-Each pixel follows the logarithm of the intensity through a low pass that is slower in the dark, and emits an event
-each time it has moved by a threshold from a reference, which then moves with it. Thresholds differ from pixel to
-pixel and between polarities. Time runs in sub-frames; an event's time inside one comes from linear interpolation.
+Each pixel follows the logarithm of the intensity through a low pass that is slower in the dark, and emits an
+event each time it has moved by a threshold from a reference, which then moves with it. Thresholds differ from
+pixel to pixel and between polarities. Time runs in sub-frames; an event's time inside one is interpolated.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SensorSettings:
     time_constant_s: Range = (0.0008, 0.012)
     max_rate: Range = (1.0, 4.0)
     shot_noise: Range = (0.002, 0.02)
-    noise_hz: Range = (0.001, 0.05)
+    noise_hz: Range = (0.002, 0.1)
     hot_share: Range = (1e-6, 4e-4)
     hot_hz: Range = (10.0, 80.0)
     night_chance: float = 0.15
@@ -111,9 +111,11 @@ def draw_pixels(dice: Dice, settings: SensorSettings, scenes: int, height: int, 
     rate = torch.where(dice.unit(scenes) < 0.4, low, dice.uniform(scenes, low, high).round())
     hot, hot_hz = _draw_hot(dice, settings, scenes, height * width)
     return Pixels(
-        spread(threshold * bias), spread(threshold / bias), planes(dice.log_uniform(scenes, *settings.time_constant_s)),
-        planes(rate), planes(dice.log_uniform(scenes, *settings.shot_noise) * (1 + 1.2 * night)),
-        dice.log_uniform(scenes, *settings.noise_hz) * (1 + 3 * night), dice.uniform(scenes, 0.3, 0.9), hot, hot_hz,
+        spread(threshold * bias), spread(threshold / bias),
+        planes(dice.log_uniform(scenes, *settings.time_constant_s)), planes(rate),
+        planes(dice.log_uniform(scenes, *settings.shot_noise) * (1 + 1.2 * night)),
+        dice.log_uniform(scenes, *settings.noise_hz) * (1 + 3 * night), dice.uniform(scenes, 0.3, 0.9),
+        hot, hot_hz,
     )  # fmt: skip
 
 
@@ -185,7 +187,7 @@ def _emit(
 
 
 def _list_events(moved: Tensor, rising: Tensor, count: Tensor, first: Tensor, each: Tensor) -> Crossings:
-    """One row an event: the i-th of a pixel comes at `first + i * each`, where noise allows inside the sub-frame."""
+    """One row an event: the i-th of a pixel comes at `first + i * each`, kept inside the sub-frame."""
     which = torch.arange(len(moved), device=moved.device).repeat_interleave(count)
     number = torch.arange(len(which), device=moved.device) - (count.cumsum(0) - count)[which]
     share = first[which] + number * each[which]

@@ -1,4 +1,4 @@
-"""Paints parts into pictures, far to near, with soft edges; and keeps who owns each pixel of the last picture.
+"""Paints parts into pictures, far to near, with soft edges, and keeps who owns each pixel of the last one.
 
 On the CPU one compiled loop visits only the pixels of each part's bounding box; elsewhere the same arithmetic
 runs as tensor operations, one part of all pictures at a time (`sprites_batched.py`).
@@ -6,8 +6,8 @@ runs as tensor operations, one part of all pictures at a time (`sprites_batched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from streaming.simulate.brush import NOBODY, ROUNDNESS, Brush, Ownership
 from streaming.simulate.parts import (
     DUTY_U,
     DUTY_V,
@@ -34,36 +35,13 @@ from streaming.simulate.parts import (
     Y1,
     Y2,
 )
+from streaming.simulate.sprites_batched import paint_batched
 
-NOBODY = -1
-
-
-@dataclass(frozen=True)
-class Ownership:
-    """Who covers what in the last picture of each scene.
-
-    Attributes:
-        owner: (B, h, w) int32, index of the nearest object in a pixel, NOBODY where the background shows.
-        covered: (N,) int32, pixels an object would cover were nothing in front of it.
-    """
-
-    owner: Tensor
-    covered: Tensor
-
-
-@dataclass(frozen=True)
-class Brush:
-    """What painting needs beside the parts.
-
-    Attributes:
-        texture: (B, T, T) one noise tile a scene, T a power of two.
-        texels_per_px: (N, K) how fine the tile lies on each object.
-        softness_px: (B,) width of an edge, 1 is sharp.
-    """
-
-    texture: Tensor
-    texels_per_px: Tensor
-    softness_px: Tensor
+Float32Array: TypeAlias = NDArray[np.float32]
+Number: TypeAlias = Any
+"""A scalar inside a kernel: numpy's stubs know nothing of what numba makes of min and max."""
+Row: TypeAlias = Any
+"""One part, (FIELDS,) float32."""
 
 
 def paint(pictures: Tensor, parts: Tensor, scene: Tensor, brush: Brush) -> Ownership:
@@ -72,12 +50,10 @@ def paint(pictures: Tensor, parts: Tensor, scene: Tensor, brush: Brush) -> Owner
     Args:
         pictures: (B, K, h, w) float32 linear intensity, contiguous.
         parts: (N, K, M, FIELDS) float32 in pixels; y down. Objects of one scene from far to near.
-        scene: (N,) int64, the picture row each object belongs to.
+        scene: (N,) int64, the picture row each object belongs to, not decreasing.
         brush: texture and edges.
     """
     if pictures.device.type != "cpu":
-        from streaming.simulate.sprites_batched import paint_batched
-
         return paint_batched(pictures, parts, scene, brush)
     owner = torch.full((pictures.shape[0], *pictures.shape[2:]), NOBODY, dtype=torch.int32)
     covered = torch.zeros(len(parts), dtype=torch.int32)
@@ -88,89 +64,18 @@ def paint(pictures: Tensor, parts: Tensor, scene: Tensor, brush: Brush) -> Owner
     return Ownership(owner, covered)
 
 
-def _paint_all(
-    pictures: NDArray[np.float32],
-    parts: NDArray[np.float32],
-    scene: NDArray[np.int64],
-    texture: NDArray[np.float32],
-    texels: NDArray[np.float32],
-    softness: NDArray[np.float32],
-    owner: NDArray[np.int32],
-    covered: NDArray[np.int32],
-) -> None:
-    last = pictures.shape[1] - 1
-    for n in range(parts.shape[0]):
-        b = scene[n]
-        for k in range(parts.shape[1]):
-            for m in range(parts.shape[2]):
-                part = parts[n, k, m]
-                if part[R1] <= 0 and part[R2] <= 0:
-                    continue
-                covered[n] += _paint_part(
-                    pictures[b, k], part, m, texture[b], texels[n, k], softness[b], owner[b], n, k == last
-                )
+def _compile(function: Callable[..., Any], **options: Any) -> Any:
+    """A kernel without the GIL, cached on disk where a cache can be written."""
+    options |= {"nogil": True, "fastmath": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        return numba.njit(**options)(function)
 
 
-def _paint_part_loop(
-    picture: NDArray[np.float32],
-    part: NDArray[np.float32],
-    index: int,
-    tile: NDArray[np.float32],
-    texel: float,
-    soft: float,
-    owner: NDArray[np.int32],
-    name: int,
-    last: bool,
-) -> int:
-    height, width = picture.shape
-    x1, y1, x2, y2, r1, r2 = part[X1], part[Y1], part[X2], part[Y2], part[R1], part[R2]
-    reach = max(r1, r2) * (np.float32(1.42) if part[FLAT] > 0.5 else np.float32(1)) + part[ROUGH] * 2 + soft
-    left, right = max(0, int(min(x1, x2) - reach)), min(width - 1, int(max(x1, x2) + reach) + 1)
-    top, bottom = max(0, int(min(y1, y2) - reach)), min(height - 1, int(max(y1, y2) + reach) + 1)
-    length = max(np.sqrt((x2 - x1) ** 2 + (y2 - y1) ** 2), np.float32(1e-3))
-    ux, uy = (x2 - x1) / length, (y2 - y1) / length
-    gained = 0
-    for y in range(top, bottom + 1):
-        for x in range(left, right + 1):
-            u = (x - x1) * ux + (y - y1) * uy
-            v = (y - y1) * ux - (x - x1) * uy
-            along = min(max(u / length, np.float32(0)), np.float32(1))
-            radius = r1 + along * (r2 - r1)
-            over = u - along * length
-            if part[FLAT] > 0.5:
-                distance = max(abs(v) - radius, max(-u, u - length))
-            else:
-                distance = np.sqrt(over * over + v * v) - radius
-            if distance > soft + part[ROUGH] * 2:
-                continue
-            noise = np.float32(0)
-            if part[TEXTURE] > 0 or part[ROUGH] > 0:
-                noise = _texel(tile, u * texel + index * 37, v * texel + index * 11)
-            distance += part[ROUGH] * noise
-            if part[RING] > 0:
-                distance = abs(distance + part[RING]) - part[RING]
-            alpha = min(max(np.float32(0.5) - distance / soft, np.float32(0)), np.float32(1))
-            if alpha <= 0:
-                continue
-            q = min(max(v / max(radius, np.float32(1e-3)), np.float32(-1)), np.float32(1))
-            tone = part[TONE]
-            if part[PERIOD_U] > 0 or part[PERIOD_V] > 0:
-                inside = _stripe(u, part[PERIOD_U], part[DUTY_U]) * _stripe(v, part[PERIOD_V], part[DUTY_V])
-                if part[TONE2] < 0:
-                    alpha *= 1 - inside
-                else:
-                    tone += inside * (part[TONE2] - tone)
-            tone *= np.float32(1) + part[SHADE] * q - np.float32(0.15) * q * q * abs(np.sign(part[SHADE]))
-            if part[TEXTURE] > 0:
-                tone *= np.exp(part[TEXTURE] * noise)
-            picture[y, x] += alpha * (tone - picture[y, x])
-            if last and alpha > 0.5 and owner[y, x] != name:
-                owner[y, x] = name
-                gained += 1
-    return gained
-
-
-def _texel_bilinear(tile: NDArray[np.float32], row: float, column: float) -> Any:
+def _texel_bilinear(tile: Float32Array, row: Number, column: Number) -> Number:
     size = tile.shape[0]
     i, j = int(np.floor(row)), int(np.floor(column))
     a, b = np.float32(row - i), np.float32(column - j)
@@ -180,7 +85,7 @@ def _texel_bilinear(tile: NDArray[np.float32], row: float, column: float) -> Any
     return upper * (1 - a) + lower * a
 
 
-def _stripe_share(position: float, period: float, duty: float) -> Any:
+def _stripe_share(position: Number, period: Number, duty: Number) -> Number:
     if period <= 0:
         return np.float32(1)
     phase = position / period
@@ -189,8 +94,115 @@ def _stripe_share(position: float, period: float, duty: float) -> Any:
     return min(max(edge, np.float32(0)), np.float32(1))
 
 
-_options: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": True, "error_model": "numpy"}
-_texel = numba.njit(inline="always", **_options)(_texel_bilinear)
-_stripe = numba.njit(inline="always", **_options)(_stripe_share)
-_paint_part = numba.njit(**_options)(_paint_part_loop)
-_paint = numba.njit(**_options)(_paint_all)
+def _edge_distance(u: Number, v: Number, length: Number, radius: Number, flat: bool) -> Number:
+    """Signed px to the outline, below 0 inside; (u, v) along and across the axis from its start."""
+    if flat:
+        return max(abs(v) - radius, max(-u, u - length))
+    over = u - min(max(u, np.float32(0)), length)
+    return np.sqrt(over * over + v * v) - radius
+
+
+def _shaded_tone(part: Row, v: Number, radius: Number, noise: Number) -> Number:
+    """Tone under lateral light, with texture."""
+    shade = part[SHADE]
+    q = min(max(v / max(radius, np.float32(1e-3)), np.float32(-1)), np.float32(1))
+    light = np.float32(1)
+    if shade != 0:
+        light += shade * q - np.float32(ROUNDNESS) * q * q
+    return light * np.exp(part[TEXTURE] * noise)
+
+
+def _bounds(part: Row, soft: Number, width: int, height: int) -> Any:
+    """(left, right, top, bottom) px that a part may touch, the last ones included."""
+    reach = max(part[R1], part[R2]) + part[ROUGH] * 2 + soft
+    left, right = min(part[X1], part[X2]) - reach, max(part[X1], part[X2]) + reach
+    top, bottom = min(part[Y1], part[Y2]) - reach, max(part[Y1], part[Y2]) + reach
+    return (
+        int(min(max(left, np.float32(0)), np.float32(width))),
+        int(min(max(right + 1, np.float32(-1)), np.float32(width - 1))),
+        int(min(max(top, np.float32(0)), np.float32(height))),
+        int(min(max(bottom + 1, np.float32(-1)), np.float32(height - 1))),
+    )
+
+
+def _paint_one_part(
+    picture: Float32Array,
+    part: Row,
+    index: int,
+    tile: Float32Array,
+    texel: Number,
+    soft: Number,
+    owner: NDArray[np.int32],
+    name: int,
+) -> int:
+    """Paints a part; gives how many pixels of `owner` it newly takes for `name`, 0 for NOBODY."""
+    height, width = picture.shape
+    left, right, top, bottom = _box(part, soft, width, height)
+    x1, y1 = part[X1], part[Y1]
+    length = max(np.sqrt((part[X2] - x1) ** 2 + (part[Y2] - y1) ** 2), np.float32(1e-3))
+    ux, uy = (part[X2] - x1) / length, (part[Y2] - y1) / length
+    slope = (part[R2] - part[R1]) / length
+    flat, rough, ring = part[FLAT] > 0.5, part[ROUGH], part[RING]
+    noisy, patterned = part[TEXTURE] > 0 or rough > 0, part[PERIOD_U] > 0 or part[PERIOD_V] > 0
+    gained = 0
+    for y in range(top, bottom + 1):
+        for x in range(left, right + 1):
+            dx, dy = x + np.float32(0.5) - x1, y + np.float32(0.5) - y1
+            u, v = dx * ux + dy * uy, dy * ux - dx * uy
+            radius = part[R1] + min(max(u, np.float32(0)), length) * slope
+            distance = _distance(u, v, length, radius, flat)
+            if distance > soft + rough * 2:
+                continue
+            noise = np.float32(0)
+            if noisy:
+                noise = _texel(tile, u * texel + index * 37, v * texel + index * 11)
+            distance += rough * noise
+            if ring > 0:
+                distance = abs(distance + ring) - ring
+            alpha = min(max(np.float32(0.5) - distance / soft, np.float32(0)), np.float32(1))
+            if alpha <= 0:
+                continue
+            tone = part[TONE]
+            if patterned:
+                inside = _stripe(u, part[PERIOD_U], part[DUTY_U]) * _stripe(v, part[PERIOD_V], part[DUTY_V])
+                if part[TONE2] < 0:
+                    alpha *= 1 - inside
+                else:
+                    tone += inside * (part[TONE2] - tone)
+            picture[y, x] += alpha * (tone * _tone(part, v, radius, noise) - picture[y, x])
+            if name != NOBODY and alpha > 0.5 and owner[y, x] != name:
+                owner[y, x] = name
+                gained += 1
+    return gained
+
+
+def _paint_all(
+    pictures: Float32Array,
+    parts: Float32Array,
+    scene: NDArray[np.int64],
+    texture: Float32Array,
+    texels: Float32Array,
+    softness: Float32Array,
+    owner: NDArray[np.int32],
+    covered: NDArray[np.int32],
+) -> None:
+    objects, times, count, _ = parts.shape
+    for n in range(objects):
+        b = scene[n]
+        for k in range(times):
+            name = n if k == times - 1 else NOBODY
+            for m in range(count):
+                part = parts[n, k, m]
+                if part[R1] > 0 or part[R2] > 0:
+                    covered[n] += _paint_part(
+                        pictures[b, k], part, m, texture[b], texels[n, k], softness[b], owner[b], name
+                    )
+
+
+_texel = _compile(_texel_bilinear, inline="always")
+_stripe = _compile(_stripe_share, inline="always")
+_distance = _compile(_edge_distance, inline="always")
+_tone = _compile(_shaded_tone, inline="always")
+_box = _compile(_bounds)
+_paint_part = _compile(_paint_one_part)
+_paint = _compile(_paint_all)

@@ -11,12 +11,20 @@ from torch import Tensor
 
 from streaming.simulate.backdrop import BackdropSettings, draw_backdrop, draw_textures
 from streaming.simulate.camera import AXES, Camera
-from streaming.simulate.cast import THING, Cast, CastSettings, draw_cast
-from streaming.simulate.compose import Frames, Stage, render
+from streaming.simulate.cast import THING, CastSettings, draw_cast
+from streaming.simulate.compose import Cast, Frames, Stage, render
 from streaming.simulate.ground import draw_ground
 from streaming.simulate.labels import IGNORE, LABEL, VisibilityRule, clip, judge, lively_pixels, loosen
 from streaming.simulate.noise import Dice, Range, fractal_noise, planes
-from streaming.simulate.sensor import Crossings, Pixels, SensorSettings, advance, draw_pixels, draw_state, follow_share
+from streaming.simulate.sensor import (
+    Crossings,
+    Pixels,
+    SensorSettings,
+    advance,
+    draw_pixels,
+    draw_state,
+    follow_share,
+)
 
 WARM_UP = 1
 """Sub-frames before the window, in which the low pass settles."""
@@ -57,7 +65,7 @@ class WindowSettings:
         sensor_width, sensor_height: px.
         steps, step_us: the window is cut into `steps` of `step_us` microseconds.
         sub_frames: pictures rendered a window.
-        render_scale: rendered px per sensor px; below 1 the picture is enlarged, which also blurs as a lens does.
+        render_scale: rendered px per sensor px; below 1 pictures are enlarged, which blurs as a lens does.
         softness_px: width of an edge on the render grid.
         ground_chance: of a ground plane.
     """
@@ -115,7 +123,7 @@ def simulate_windows(
     ) * sub_s - settings.window_s
     camera = _draw_camera(dice, settings, batch)
     cast = draw_cast(dice, settings.cast, camera, t_s)
-    frames = render(_draw_stage(dice, settings, camera), cast.bodies, cast.parts, cast.texels, t_s)
+    frames = render(_draw_stage(dice, settings, camera), cast, camera.at(t_s), t_s)
     light = frames.intensity.clamp_min(0.005) + planes(dice.log_uniform(batch, 0.03, 0.4))[:, None]
     log_intensity = light.log() + _changing_light(dice, settings, batch, t_s)
     pixels = draw_pixels(dice, settings.sensor, batch, settings.sensor_height, settings.sensor_width)
@@ -145,8 +153,9 @@ def _draw_camera(dice: Dice, settings: WindowSettings, batch: int) -> Camera:
     omega = omega * torch.tensor([1, 0.8, 1, 1, 1], device=dice.device)[:, None]
     phase = dice.uniform(batch * AXES, 0, 2 * math.pi).view(batch, AXES, 1)
     return Camera(
-        width, height, dice.uniform(batch, *c.focal) * width, (dice.uniform(batch, *c.horizon) - 0.5) * height,
-        dice.log_uniform(batch, *c.eye_m), rate, swing, omega, phase,
+        width, height, dice.uniform(batch, *c.focal) * width,
+        (dice.uniform(batch, *c.horizon) - 0.5) * height, dice.log_uniform(batch, *c.eye_m),
+        rate, swing, omega, phase,
     )  # fmt: skip
 
 
@@ -217,7 +226,7 @@ def _annotate(
     threshold = ((pixels.on + pixels.off) / 2).mean((1, 2), keepdim=True)
     active = counts.amax((1, 2)).float()
     lively = lively_pixels(log_intensity, threshold, active)
-    verdict = judge(settings.rule, bodies, frames.xyxy, frames.ownership, lively, px)
+    verdict = judge(settings.rule, frames.xyxy, frames.ownership, lively, px)
     verdict = torch.where(bodies.label == THING, -1, verdict)
     boxes = clip(
         loosen(frames.xyxy, settings.rule.margin) * px, settings.sensor_width, settings.sensor_height

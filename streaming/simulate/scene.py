@@ -1,0 +1,233 @@
+"""`Street`: one scene that goes on for ever, seen by one event camera: events, and true boxes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from streaming.events import Events
+from streaming.simulate.actors import Actor, actor_parts, draw_places
+from streaming.simulate.backdrop import BackdropSettings, draw_backdrop, draw_textures
+from streaming.simulate.brush import Brush
+from streaming.simulate.camera import AXES, SHIFT_X, SHIFT_Y, X_M, Camera, View
+from streaming.simulate.cast import THING
+from streaming.simulate.compose import TEXEL_PX, Cast, Stage, render, silhouettes
+from streaming.simulate.ground import draw_ground
+from streaming.simulate.labels import VisibilityRule, clip, loosen, visible_share
+from streaming.simulate.motion import Bodies, parts_to_px, project
+from streaming.simulate.noise import Dice
+from streaming.simulate.sensor import (
+    Crossings,
+    SensorSettings,
+    advance,
+    draw_pixels,
+    draw_state,
+    follow_share,
+)
+from streaming.simulate.sprites import paint
+from streaming.simulate.windows import enlarge
+
+STEP_US = 8_000
+CHUNK_STEPS = 5
+THINGS = 2
+MIN_VISIBLE = 0.25
+DAY_LIGHT, NIGHT_LIGHT = (1.0, 0.06), (0.2, 0.03)
+"""Factor on the scene's intensity, and stray light in the lens added to it."""
+
+CAMERA_PERIOD_S = 600
+"""The camera's path repeats, so that its phase stays exact however long the scene runs."""
+
+DAY = SensorSettings(
+    threshold=(0.22, 0.27), mismatch=(0.04, 0.07), bias=0.05, time_constant_s=(0.001, 0.002), max_rate=(4, 4),
+    shot_noise=(0.002, 0.004), noise_hz=(0.01, 0.02), hot_share=(1e-5, 2e-5), night_chance=0,
+)  # fmt: skip
+NIGHT = replace(
+    DAY, time_constant_s=(0.004, 0.006), shot_noise=(0.02, 0.03), noise_hz=(0.25, 0.4), night_chance=1
+)
+STREET = BackdropSettings(
+    houses=7, house_chance=0.9, trees=3, tree_chance=0.6, fences=1, fence_chance=0.6, poles=3, clutter=3,
+    texture=(0.03, 0.1),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StreetSettings:
+    """A street.
+
+    Attributes:
+        width, height: of the sensor, px.
+        people, cars, bikes: how many places the cast has; a few less are in view at a time.
+        night: dark, with a noisy sensor.
+        render_scale: rendered px per sensor px.
+    """
+
+    width: int = 346
+    height: int = 260
+    people: int = 5
+    cars: int = 2
+    bikes: int = 1
+    night: bool = False
+    render_scale: float = 0.5
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is really there.
+
+    Attributes:
+        xyxy: (N, 4) float32, sensor px, clipped to the sensor.
+        labels: (N,) int64: 0 person, 1 car, 2 two-wheeler.
+        ids: (N,) int64, the same for an object as long as it is there.
+    """
+
+    xyxy: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    ids: NDArray[np.int64]
+
+
+class Street:
+    """A scene as a function of time, and a sensor that watches it from time 0 on."""
+
+    def __init__(self, settings: StreetSettings, seed: int) -> None:
+        self._settings, self._seed = settings, seed
+        self._dice = Dice(seed)
+        self._stage = _draw_stage(self._dice, settings)
+        counts = (settings.people, settings.cars, settings.bikes)
+        self._places = draw_places(self._dice, *counts, things=THINGS)
+        sensor = NIGHT if settings.night else DAY
+        self._pixels = draw_pixels(self._dice, sensor, 1, settings.height, settings.width)
+        self._actors: dict[int, tuple[int, Actor]] = {}
+
+    @torch.no_grad()
+    def events(self) -> Iterator[Events]:
+        """Events of one step of STEP_US after the other, sorted by time; never ends. May be called once."""
+        first = self._pictures(0, [0])[0]
+        state = draw_state(self._dice, self._pixels, first)
+        step_s = STEP_US * 1e-6
+        for start in itertools.count(step=CHUNK_STEPS):
+            pictures = self._pictures(start, range(1, CHUNK_STEPS + 1))
+            follow = follow_share(self._pixels, pictures[0], step_s)
+            for index, picture in enumerate(pictures):
+                state, crossings = advance(self._dice, self._pixels, state, picture, follow, step_s)
+                yield self._timed(crossings, (start + index) * STEP_US)
+
+    def _pictures(self, start: int, steps: Sequence[int]) -> list[Tensor]:
+        """Log intensity (1, H, W) at `steps` after step `start`, with the actors of that moment."""
+        start_us = start * STEP_US
+        t_us = [step * STEP_US for step in steps]
+        t_s = torch.tensor(t_us) * 1e-6
+        cast, _ = self._cast(start_us * 1e-6, t_s)
+        intensity = render(self._stage, cast, self._view([start_us + t for t in t_us]), t_s).intensity
+        light, stray = NIGHT_LIGHT if self._settings.night else DAY_LIGHT
+        log = (intensity * light + stray).log()
+        return [enlarge(picture, (self._settings.height, self._settings.width)) for picture in log.unbind(1)]
+
+    def _view(self, t_us: list[int]) -> View:
+        period_us = CAMERA_PERIOD_S * 1_000_000
+        return self._stage.camera.at(torch.tensor([(t % period_us) * 1e-6 for t in t_us]))
+
+    def _timed(self, crossings: Crossings, start_us: int) -> Events:
+        t_us = start_us + (crossings.share * STEP_US).long()
+        order = torch.argsort(t_us, stable=True)
+        place, width = crossings.pixel[order], self._settings.width
+        row = torch.div(place, width, rounding_mode="floor")
+        return Events.of(t_us[order], place - row * width, row, crossings.polarity[order])
+
+    @torch.no_grad()
+    def truth(self, t_us: int) -> Truth:
+        """True boxes at `t_us`: of all that is at least a quarter in view and not behind nearer objects."""
+        t_s = torch.zeros(1)
+        cast, actors = self._cast(t_us * 1e-6, t_s)
+        camera, textures = self._stage.camera, self._stage.textures
+        placement = project(cast.bodies, camera, self._view([t_us]), t_s)
+        parts = parts_to_px(cast.parts, placement)
+        brush = Brush(textures.tile, torch.ones_like(placement.scale), self._stage.softness_px)
+        ownership = paint(torch.zeros(1, 1, camera.height, camera.width), parts, cast.bodies.scene, brush)
+        whole = silhouettes(parts[:, -1])
+        seen = (visible_share(whole, ownership) >= MIN_VISIBLE) & (cast.bodies.label != THING)
+        xyxy = loosen(whole, VisibilityRule.margin) / self._settings.render_scale
+        xyxy = clip(xyxy, self._settings.width, self._settings.height)[seen]
+        names = torch.tensor([actor.name for actor in actors], dtype=torch.int64)
+        return Truth(xyxy.numpy(), cast.bodies.label[seen].numpy(), names[seen].numpy())
+
+    def _present(self, t_s: float) -> list[Actor]:
+        """Actors at `t_s`, from far to near."""
+        half_view = 0.5 * self._stage.camera.width / float(self._stage.camera.focal_px)
+        present = []
+        for place in self._places:
+            turn = place.turn(t_s)
+            known = self._actors.get(place.index)
+            actor = known[1] if known and known[0] == turn else place.draw(self._seed, turn, half_view)
+            self._actors[place.index] = (turn, actor)
+            if t_s < actor.end_s:
+                present.append(actor)
+        return sorted(present, key=lambda actor: -actor.at(t_s)[1])
+
+    def _cast(self, start_s: float, t_s: Tensor) -> tuple[Cast, list[Actor]]:
+        """Everybody present at `start_s`, with parts at `start_s + t_s` (K,); and who is who."""
+        actors = self._present(start_s)
+        places = torch.tensor([actor.at(start_s) for actor in actors]).view(-1, 2)
+        traits = torch.tensor([[a.speed_m_s, a.yaw, a.height_m, a.z_m] for a in actors]).view(-1, 4)
+        speed, yaw, height_m, first_z = traits.unbind(1)
+        labels = torch.tensor([actor.label for actor in actors], dtype=torch.int64)
+        camera = self._stage.camera
+        bodies = Bodies(
+            torch.zeros_like(labels), labels, places[:, 0], camera.eye_m.expand(len(actors)), places[:, 1],
+            speed * yaw.sin(), speed * yaw.cos(), height_m, torch.zeros_like(speed),
+        )  # fmt: skip
+        parts = actor_parts(actors, start_s, t_s)
+        return Cast(bodies, parts, camera.focal_px * height_m / first_z / TEXEL_PX), actors
+
+
+def _draw_stage(dice: Dice, settings: StreetSettings) -> Stage:
+    """A gently swaying camera at eye height before a street of houses."""
+    height, width = (
+        round(settings.height * settings.render_scale),
+        round(settings.width * settings.render_scale),
+    )
+    camera = _draw_camera(dice, height, width)
+    margin = STREET.margin
+    textures = draw_textures(dice, 1, round(height * margin), round(width * margin))
+    softness = torch.ones(1)
+    canvas = draw_backdrop(dice, STREET, textures, camera.horizon_px + round(height * margin) / 2, softness)
+    ground = draw_ground(dice, canvas.mean((1, 2)), width, chance=1.0)
+    ground = replace(
+        ground,
+        tile=ground.tile * 0.5,
+        own=torch.ones(1),
+        start=torch.zeros(1),
+        tone=dice.uniform(1, 0.25, 0.45),
+    )
+    return Stage(camera, canvas, ground, textures, softness)
+
+
+def _draw_camera(dice: Dice, height: int, width: int) -> Camera:
+    """Swings turn and sway the camera slowly; their periods divide CAMERA_PERIOD_S."""
+    swing, turns = torch.zeros(1, AXES, 2), torch.ones(1, AXES, 2)
+    for axis, sizes, cycles in (
+        (SHIFT_X, (0.05 * width, 0.004 * width), (60, 331)),
+        (SHIFT_Y, (0.008 * height, 0.003 * height), (83, 410)),
+        (X_M, (0.35, 0.0), (72, 1)),
+    ):
+        swing[0, axis], turns[0, axis] = torch.tensor(sizes), torch.tensor(cycles).float()
+    omega = turns * (2 * math.pi / CAMERA_PERIOD_S)
+    phase = dice.uniform(AXES * 2, 0, 2 * math.pi).view(1, AXES, 2)
+    ones = torch.ones(1)
+    return Camera(
+        width,
+        height,
+        ones * 1.1 * width,
+        ones * -0.09 * height,
+        ones * 1.6,
+        torch.zeros(1, AXES),
+        swing,
+        omega,
+        phase,
+    )
