@@ -19,6 +19,7 @@ import _posixshmem  # type: ignore[import-not-found]  # CPython's own, without s
 import errno
 import mmap
 import os
+import secrets
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -190,7 +191,8 @@ class RingWriter:
 
 def _reserve(size: int) -> SharedMemory:
     """A new segment whose pages exist, closed: only its name is kept, so that views may outlive the ring."""
-    segment = SharedMemory(create=True, size=size)
+    name = f"spikesight-{os.getpid()}-{secrets.token_hex(4)}"
+    segment = SharedMemory(name, create=True, size=size)
     segment.close()
     fd = _open(segment.name.lstrip("/"))
     try:

@@ -25,7 +25,8 @@ TIGHT = Limits(cpu_s=20, wall_s=20)
 
 
 def segments() -> set[str]:
-    return {entry.name for entry in Path("/dev/shm").iterdir() if entry.name.startswith("psm_")}
+    """Segments that this process made; other processes have theirs."""
+    return {entry.name for entry in Path("/dev/shm").glob(f"spikesight-{os.getpid()}-*")}
 
 
 def feed(ring: StepRing, n: int) -> Child:
@@ -36,6 +37,7 @@ def feed(ring: StepRing, n: int) -> Child:
 
 def test_steps_cross_whole_and_in_order() -> None:
     with StepRing(SHAPE, 3) as ring, feed(ring, 40) as child:
+        assert segments() == {ring.address.name}
         for i, message in enumerate(child):
             step = ring.step(message)
             assert (step.t_us, step.events) == ((10 * i, 10 * i + 10), i + 1)
@@ -152,8 +154,10 @@ def test_a_killed_owner_leaves_no_segment() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == -signal.SIGKILL
-    assert done.stdout.startswith("psm_")
-    assert done.stdout.strip() not in segments()  # the resource tracker held stderr open until it was done
+    assert done.stdout.startswith("spikesight-")
+    assert not (
+        Path("/dev/shm") / done.stdout.strip()
+    ).exists()  # the resource tracker held stderr open until it was done
 
 
 def test_slots_are_released_by_any_thread() -> None:
