@@ -28,6 +28,7 @@ class BackdropSettings:
         margin: canvas sides against picture sides.
         houses, trees, fences, poles, clutter: how many at most.
         *_chance: probability that each of them is there.
+        grain_chance: of fine texture over everything.
         texture: range of the texture's strength on natural surfaces (deviation of the log intensity).
     """
 
@@ -41,7 +42,8 @@ class BackdropSettings:
     poles: int = 5
     pole_chance: float = 0.35
     clutter: int = 14
-    texture: tuple[float, float] = (0.02, 0.8)
+    texture: tuple[float, float] = (0.08, 1.2)
+    grain_chance: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ class _Canvas:
     def light(self) -> Tensor:
         """Light and grain over everything."""
         soft = self.range(0, 0.35) * self.there(0.6)
-        grain = self.range(0.02, 0.3) * self.there(0.75)
+        grain = self.range(0.1, 0.6) * self.there(self.settings.grain_chance)
         return torch.exp(self.textures.smooth * soft[..., None] + self.textures.fine * grain[..., None])
 
 

@@ -1,7 +1,7 @@
 """Things that stand about and are no class of ours, as parts: the detector must learn to leave them alone.
 
-Posts, signs, bins, bushes, trees, tables, columns; and things that resemble limbs: a leg-like pair of posts, a
-branching trunk, a coat stand.
+Posts, signs, bins, bushes, trees, tables, columns; and things that resemble limbs: a leg-like pair of posts,
+a branching trunk, a coat stand.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class CameraSettings:
     horizon: Range = (0.12, 0.7)
     eye_m: Range = (0.5, 2.6)
     still_chance: float = 0.12
-    pan_px_s: Range = (10.0, 260.0)
+    pan_px_s: Range = (12.0, 150.0)
     still_px_s: Range = (0.2, 4.0)
     advance_m_s: Range = (-0.3, 1.6)
     sideways_m_s: float = 0.5
@@ -76,7 +76,7 @@ class WindowSettings:
     step_us: int = 8000
     sub_frames: int = 8
     render_scale: float = 0.5
-    softness_px: Range = (0.9, 1.8)
+    softness_px: Range = (0.7, 1.4)
     ground_chance: float = 0.75
     camera: CameraSettings = field(default_factory=CameraSettings)
     cast: CastSettings = field(default_factory=CastSettings)
