@@ -127,6 +127,11 @@ class SettingRow:
     unit: str
     help: str
 
+    def __str__(self) -> str:
+        """The row as `docs/settings.md` has it."""
+        default = f"`{self.default}`" if self.default else ""
+        return f"| `{self.variable}` | {default} | {self.unit} | {self.help} |"
+
 
 def settings_table() -> list[SettingRow]:
     """All settings in the order of the class."""

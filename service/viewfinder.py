@@ -40,9 +40,12 @@ class Viewfinder:
         now_s = time.monotonic()
         if now_s < self._due_s or not len(events):
             return None
-        self._due_s = max(self._due_s + self._interval_s, now_s - self._interval_s)
         gathered, self._gathered = self._gathered, []
-        return encode_webp(draw_counts(self._trail_of(width).add(Events.concatenate(gathered))), width)
+        webp = encode_webp(draw_counts(self._trail_of(width).add(Events.concatenate(gathered))), width)
+        done_s = time.monotonic()
+        # at most a third of the time goes into pictures: on a busy machine steps must not wait for them
+        self._due_s = max(now_s + self._interval_s, done_s + 2 * (done_s - now_s))
+        return webp
 
     def _trail_of(self, width: int) -> Trail:
         if self._trail is None or width != self._drawn_width:
