@@ -60,7 +60,7 @@ def draw_ground(dice: Dice, mean_tone: Tensor, width: int, chance: float) -> Gro
 def _draw_tile(dice: Dice, n: int) -> Tensor:
     """Gravel, grass or paving with joints; rough in patches."""
     grain = fractal_noise(dice, TEXELS, TEXELS, dice.uniform(n, 0.0, 1.1)) * planes(
-        dice.log_uniform(n, 0.03, 0.7)
+        dice.log_uniform(n, 0.05, 0.9)
     )
     at = torch.arange(TEXELS, device=dice.device)
     period = planes(2 ** dice.whole(n, 3, 7))

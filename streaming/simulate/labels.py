@@ -32,8 +32,8 @@ class VisibilityRule:
     """
 
     min_height_px: float = 14
-    min_visible: float = 0.25
-    min_rim: float = 0.12
+    min_visible: float = 0.3
+    min_rim: float = 0.16
     min_lively: float = 0.03
     min_events_px: float = 5
     trace: float = 0.04

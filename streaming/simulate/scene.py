@@ -53,7 +53,7 @@ NIGHT = replace(
 )
 STREET = BackdropSettings(
     houses=7, house_chance=0.9, trees=3, tree_chance=0.6, fences=1, fence_chance=0.6, poles=3, clutter=3,
-    texture=(0.03, 0.1),
+    texture=(0.03, 0.1), grain_chance=0.0,
 )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ class SensorSettings:
         ramp_chance, flicker_chance: of changing light and of lamps at mains frequency.
     """
 
-    threshold: Range = (0.16, 0.45)
+    threshold: Range = (0.18, 0.46)
     mismatch: Range = (0.02, 0.2)
     bias: float = 0.18
     time_constant_s: Range = (0.0008, 0.012)
