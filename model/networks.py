@@ -26,7 +26,7 @@ from model.head import Head
 from model.layout import Layout
 from model.neurons import Fire, Neuron
 from model.plan import INPUT, Node, plan
-from model.sites import Site, coverage, sites
+from model.sites import Site, axis_weights, sites
 
 GRID = (192, 256)  # height, width of the shipped network's input, for the head's first biases
 
@@ -212,13 +212,9 @@ def _fire_steps(neuron: Neuron, current: Tensor, steps: int) -> tuple[Tensor, Te
 
 def _activity(spikes: Tensor, site: Site) -> Tensor:
     """Spikes of one layer and the synaptic operations they cause. Shape: (B, C, H, W) to (B, 2)."""
-    per_pixel = spikes.sum(1)
-    synops = torch.zeros_like(per_pixel[:, 0, 0])
-    for target in site.targets:
-        rows = spikes.new_tensor(coverage(target.height, target.kernel, target.stride))
-        cols = spikes.new_tensor(coverage(target.width, target.kernel, target.stride))
-        synops = synops + target.c_out * (per_pixel @ cols @ rows)
-    return torch.stack((per_pixel.sum((1, 2)), synops), dim=1)
+    rows, cols = (spikes.new_tensor(weights) for weights in axis_weights(site))
+    counts = ((spikes.sum(1) @ cols.T) * rows.T).sum(1)  # (B, 1 + targets)
+    return torch.stack((counts[:, 0], counts[:, 1:].sum(1)), dim=1)
 
 
 def _row(layout: Layout, node: Node) -> nn.Module:

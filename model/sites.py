@@ -107,6 +107,22 @@ def coverage(size: int, kernel: int, stride: int) -> tuple[int, ...]:
     )
 
 
+Weights = tuple[tuple[float, ...], ...]
+
+
+@lru_cache(maxsize=1024)
+def axis_weights(site: Site) -> tuple[Weights, Weights]:
+    """Weights of rows and of columns that turn a layer's spikes per pixel into its counts.
+
+    Fan-out is a product of both axes. The first count is the spikes themselves, then one a target: the
+    operations it does for them. Shape: (1 + targets, height) and (1 + targets, width).
+    """
+    _, height, width = site.shape
+    rows = (tuple(k.c_out * float(n) for n in coverage(height, k.kernel, k.stride)) for k in site.targets)
+    cols = (tuple(float(n) for n in coverage(width, k.kernel, k.stride)) for k in site.targets)
+    return ((1.0,) * height, *rows), ((1.0,) * width, *cols)
+
+
 def _outputs(size: int, kernel: int, stride: int) -> int:
     return (size + 2 * (kernel // 2) - kernel) // stride + 1
 
