@@ -12,6 +12,7 @@ import argparse
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -32,6 +33,8 @@ from training.optim import forward
 CLIPS = Path(__file__).parents[2] / "shared" / "recordings"
 WIDTH, HEIGHT = 346, 260
 ENLARGED = 3
+
+Picture: TypeAlias = NDArray[np.integer[Any] | np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +78,10 @@ def run(network: Network, card: Card, clip: Clip) -> tuple[Detections, Truth, ND
     return found, Truth(sample.xyxy, sample.label, sample.ignore), sample.counts
 
 
-def draw(counts: NDArray[np.uint8], found: Detections, truth: Truth) -> NDArray[np.uint8]:
+def draw(counts: NDArray[np.uint8], found: Detections, truth: Truth) -> Picture:
     """Events, true boxes green, found ones orange with their scores."""
     events = counts.sum(0, dtype=np.int64)
-    picture = np.full((*events.shape[1:], 3), 255, np.uint8)
+    picture: Picture = np.full((*events.shape[1:], 3), 255, np.uint8)
     picture[events[0] > 0] = (220, 150, 90)
     picture[events[1] > 0] = (60, 60, 200)
     size = (picture.shape[1] * ENLARGED, picture.shape[0] * ENLARGED)
@@ -93,7 +96,7 @@ def draw(counts: NDArray[np.uint8], found: Detections, truth: Truth) -> NDArray[
     return picture
 
 
-def _rectangle(picture: NDArray[np.uint8], box: NDArray[np.float32], colour: tuple[int, int, int]) -> None:
+def _rectangle(picture: Picture, box: NDArray[np.float32], colour: tuple[int, int, int]) -> None:
     x0, y0, x1, y1 = (int(side * ENLARGED) for side in box)
     cv2.rectangle(picture, (x0, y0), (x1, y1), colour, 2)
 

@@ -28,8 +28,8 @@ class TrainSettings:
         window_steps: T, time steps of a window.
         step_us: length of one time step, microseconds.
         short_share: share of batches that show only the last 1 to T - 1 steps, so that short recordings work.
-        warm_share: share of the budget at the start in which windows grow from their last `warm_steps` steps to
-            all T, because short windows cost less.
+        warm_share: share of the budget at the start in which windows grow from their last `warm_steps` steps
+            to all T, because short windows cost less.
         warm_steps: steps of the first windows.
         batch: views per optimizer step.
         lr: peak learning rate of AdamW.
@@ -87,8 +87,10 @@ class TrainSettings:
             )
         if any(side % 32 or side < 32 for side in self.grid):
             raise BadTraining(f"the grid is {self.grid}; both sides must be multiples of 32")
-        for name in ("window_steps", "step_us", "batch", "threads", "views", "pool", "validation"):
+        for name in ("window_steps", "step_us", "batch", "threads", "views", "validation"):
             if getattr(self, name) < 1:
                 raise BadTraining(f"{name} is {getattr(self, name)}; give at least 1")
+        if self.pool < self.batch:
+            raise BadTraining(f"pool is {self.pool}; it must hold at least a batch, {self.batch} windows")
         if not 0 <= self.seed < 1000:
             raise BadTraining(f"the seed is {self.seed}; give 0..999, so that no run meets a held-out scene")

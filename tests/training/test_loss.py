@@ -1,0 +1,99 @@
+"""CIoU by hand, and what the loss rewards and ignores."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from training.assign import Targets
+from training.iou import cxcywh_ciou
+from training.loss import detection_loss
+
+ANCHORS = (((19.0, 46.0),), ((78.0, 150.0),))
+STRIDES = (16, 32)
+
+
+def raw_maps(obj: float = -6.0) -> list[Tensor]:
+    """Maps of a 64 x 96 grid, two rows, three classes, nothing found."""
+    maps = [torch.zeros(2, 1, 4, 6, 8), torch.zeros(2, 1, 2, 3, 8)]
+    for each in maps:
+        each[..., 4] = obj
+    return maps
+
+
+def targets(cxcywh: list[float] | None, ignore: list[float] | None = None, label: int = 1) -> Targets:
+    k, m = int(cxcywh is not None), int(ignore is not None)
+    row, ignore_row = torch.zeros(k, dtype=torch.int64), torch.zeros(m, dtype=torch.int64)
+    box = torch.tensor([cxcywh] if k else []).view(-1, 4)
+    region = torch.tensor([ignore] if m else []).view(-1, 4)
+    return Targets(row, torch.full((k,), label), box, ignore_row, region)
+
+
+def ciou(a: list[float], b: list[float]) -> float:
+    return float(cxcywh_ciou(torch.tensor([a]), torch.tensor([b])))
+
+
+def test_ciou_of_equal_boxes_is_one() -> None:
+    assert ciou([5, 6, 4, 8], [5, 6, 4, 8]) == pytest.approx(1, abs=1e-5)
+
+
+def test_ciou_of_shifted_boxes() -> None:
+    # 4 x 4 boxes 2 apart: IoU 8 / 24; enclosing box 6 x 4, centre distance 2; equal aspects.
+    assert ciou([2, 2, 4, 4], [4, 2, 4, 4]) == pytest.approx(8 / 24 - 4 / 52, abs=1e-5)
+
+
+def test_ciou_counts_the_aspect() -> None:
+    iou = 4 / (8 + 8 - 4)
+    v = 4 / math.pi**2 * (math.atan(2) - math.atan(0.5)) ** 2
+    assert ciou([0, 0, 4, 2], [0, 0, 2, 4]) == pytest.approx(iou - v * v / (v - iou + 1), abs=1e-5)
+
+
+def test_ciou_of_distant_boxes_is_negative_and_has_a_gradient() -> None:
+    a = torch.tensor([[0.0, 0.0, 2.0, 2.0]], requires_grad=True)
+    value = cxcywh_ciou(a, torch.tensor([[50.0, 0.0, 2.0, 2.0]]))
+    torch.autograd.backward(value.sum())
+    assert value.item() < 0
+    assert a.grad is not None
+    assert float(a.grad[0, 0]) > 0
+
+
+def test_the_right_answer_costs_less_than_any_part_wrong() -> None:
+    # Anchor-sized box in the middle of cell (1, 2): raw xy 0 and wh 0 decode to it exactly.
+    truth = targets([40, 24, 19, 46])
+    right = raw_maps()
+    right[0][0, 0, 1, 2, 4:] = torch.tensor([6.0, -6.0, 6.0, -6.0])
+    good = detection_loss(right, truth, ANCHORS, STRIDES)
+    missed = detection_loss(raw_maps(), truth, ANCHORS, STRIDES)
+    wrong_class = detection_loss(right, targets([40, 24, 19, 46], label=2), ANCHORS, STRIDES)
+    wrong_box = detection_loss(right, targets([40, 24, 38, 90]), ANCHORS, STRIDES)
+    assert float(good.total) < float(missed.total)
+    assert float(good.cls) < float(wrong_class.cls)
+    assert float(good.box) < float(wrong_box.box)
+
+
+def test_regions_to_ignore_cost_nothing() -> None:
+    maps = raw_maps()
+    maps[0][0, 0, 1, 2, 4] = 8.0
+    fooled = detection_loss(maps, targets(None), ANCHORS, STRIDES)
+    excused = detection_loss(maps, targets(None, ignore=[33, 17, 47, 31]), ANCHORS, STRIDES)
+    nothing = detection_loss(raw_maps(), targets(None), ANCHORS, STRIDES)
+    assert float(fooled.obj) > 10 * float(excused.obj)
+    assert float(excused.obj) == pytest.approx(float(nothing.obj), rel=0.05)
+
+
+def test_a_batch_without_boxes_still_teaches_silence() -> None:
+    maps = [each.requires_grad_() for each in raw_maps(obj=0.0)]
+    loss = detection_loss(maps, targets(None), ANCHORS, STRIDES)
+    torch.autograd.backward(loss.total)
+    assert float(loss.box) == float(loss.cls) == 0
+    assert maps[0].grad is not None
+    assert bool((maps[0].grad[..., 4] > 0).all())
+
+
+def test_half_precision_maps_are_taken() -> None:
+    maps = [each.bfloat16() for each in raw_maps()]
+    loss = detection_loss(maps, targets([40, 24, 19, 46]), ANCHORS, STRIDES)
+    assert loss.total.dtype == torch.float32
