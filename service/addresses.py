@@ -63,10 +63,10 @@ def _file_uri(path: Path) -> str:
 
 
 def _inside(path: Path, allowed: Path | None) -> Path:
-    # The same for a missing file and a forbidden one: a refusal tells nothing of the disk.
+    # The same for a missing file and a forbidden one: refusals tell nothing of the disk.
     refused = Forbidden(
-        f"found {str(path)[:_LONGEST_SHOWN]!r}; only files in the folder of the setting recordings_dir may be "
-        "replayed. Post the recording to /recordings and use recording://ID."
+        f"found {str(path)[:_LONGEST_SHOWN]!r}; only files in the folder of the setting recordings_dir "
+        "may be replayed. Post the recording to /recordings and use recording://ID."
     )
     if allowed is None or "\0" in str(path):
         raise refused

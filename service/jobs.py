@@ -18,6 +18,7 @@ from service.errors import JobCancelled, JobUnfinished, QueueFull, UnknownJob
 from service.problems import problem_body
 from service.results import Heading, line, messages
 from service.runtime import DetectRun
+from service.uploads import remove_folder
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 _log = structlog.get_logger("service.jobs")
@@ -32,7 +33,7 @@ class Job:
     Attributes:
         id: its name in URLs.
         run: the detection; progress and count of answers come from it.
-        result: NDJSON of its messages, whole once `state` is done.
+        folder: what belongs to it on disk.
         upload: its recording, removed at its end; None where the recording belongs to somebody else.
         error: what went wrong, where `state` is failed.
     """
@@ -40,13 +41,18 @@ class Job:
     id: str
     run: DetectRun
     heading: Heading
-    result: Path
+    folder: Path
     upload: Path | None
     state: State = "queued"
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     running_since_s: float | None = None
     error: Exception | None = None
     task: asyncio.Task[None] | None = None
+
+    @property
+    def result(self) -> Path:
+        """NDJSON of its messages, whole once `state` is done."""
+        return self.folder / "result.ndjson"
 
     @property
     def ended(self) -> bool:
@@ -112,20 +118,23 @@ class Jobs:
             start: makes the detection of a path.
             recording: what to look at.
             heading: what is known of it.
-            owned: the file moves to the job and ends with it.
+            owned: it lies alone in a folder, which moves to the job and ends with it.
 
         Raises:
             QueueFull: as many jobs as are allowed have not ended, or as many detections wait.
         """
         await self._make_room()
         name = uuid.uuid4().hex
-        upload = self._folder / f"{name}.recording" if owned else None
-        if upload is not None:
-            await asyncio.to_thread(recording.rename, upload)
+        folder = self._folder / name
+        if owned:
+            await asyncio.to_thread(recording.parent.rename, folder)
+            recording = folder / recording.name
+        else:
+            await asyncio.to_thread(folder.mkdir)
         try:
-            job = Job(name, start(upload or recording), heading, self._folder / f"{name}.ndjson", upload)
+            job = Job(name, start(recording), heading, folder, recording if owned else None)
         except BaseException:
-            await asyncio.to_thread(_remove, upload)
+            await asyncio.to_thread(remove_folder, folder)
             raise
         self._jobs[name] = job
         job.task = asyncio.create_task(self._work(job), name=f"job {name}")
@@ -180,7 +189,7 @@ class Jobs:
 
     async def _forget(self, job: Job) -> None:
         self._jobs.pop(job.id, None)
-        await asyncio.to_thread(_remove, job.result)
+        await asyncio.to_thread(remove_folder, job.folder)
 
 
 async def events(job: Job) -> AsyncIterator[dict[str, Any]]:

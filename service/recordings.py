@@ -146,7 +146,7 @@ def _load(card: Path) -> Kept | None:
 
 
 def _store(kept: Kept, upload: Path) -> None:
-    upload.rename(kept.path)
+    upload.rename(kept.path)  # its folder is the request's to remove
     part = kept.card.with_suffix(".part")
     part.write_text(json.dumps(kept.describe()), encoding="utf8")
     part.rename(kept.card)

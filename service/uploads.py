@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator
@@ -15,7 +14,7 @@ from typing import BinaryIO
 from starlette.requests import Request
 
 from service.errors import DiskFull, TooLarge, UploadStalled
-from service.multipart import FilePart, boundary_of
+from service.multipart import FilePart, boundary_of, plain_name
 from service.settings import Settings
 from streaming.errors import UnsupportedEncoding
 
@@ -28,7 +27,8 @@ class Upload:
     """A body on disk.
 
     Attributes:
-        path: where it lies; whoever needs it longer moves it away.
+        path: where it lies, alone in a folder; whoever needs it longer moves that folder away. It is always
+            called "upload", because readers begin their messages with the file's name.
         name: what the client calls it, without folders; "upload" where it says nothing.
         size: bytes.
     """
@@ -38,7 +38,7 @@ class Upload:
     size: int
 
     async def remove(self) -> None:
-        await asyncio.to_thread(self.path.unlink, missing_ok=True)
+        await asyncio.to_thread(remove_folder, self.path.parent)
 
 
 async def receive(request: Request, folder: Path, settings: Settings) -> Upload:
@@ -65,15 +65,19 @@ async def receive(request: Request, folder: Path, settings: Settings) -> Upload:
     try:
         size = await _write(request, path, part, most, settings, disk)
     except BaseException:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await asyncio.to_thread(remove_folder, path.parent)
         raise
-    return Upload(path, (part.filename if part else request.query_params.get("name")) or "upload", size)
+    name = part.filename if part else plain_name(request.query_params.get("name", ""))
+    return Upload(path, name or "upload", size)
 
 
 def _new_file(folder: Path) -> Path:
-    handle, name = tempfile.mkstemp(prefix="upload-", dir=folder)
-    os.close(handle)
-    return Path(name)
+    return Path(tempfile.mkdtemp(dir=folder)) / "upload"
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes `folder` with all in it; nothing where it is gone already."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _write(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.servers import RunningServer, running_server
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,3 +28,11 @@ def recordings(shared: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("needs ../shared/recordings, which is not part of the repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """`spikesight serve` in processes of its own, with short limits for what is hostile."""
+    limits = {"max_upload_bytes": 64 << 20, "parse_wall_s": 20, "parse_memory_mb": 512}
+    with running_server(tmp_path_factory.mktemp("real") / "data", **limits) as running:
+        yield running

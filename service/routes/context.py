@@ -18,6 +18,7 @@ from service.jobs import Jobs
 from service.recordings import Recordings
 from service.runtime import Runtime
 from service.settings import Settings
+from service.uploads import remove_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +90,7 @@ async def _fresh(folder: Path) -> Path:
 def _empty(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.iterdir():
-        leftover.unlink()
+        if leftover.is_dir():
+            remove_folder(leftover)
+        else:
+            leftover.unlink()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import uvicorn
 from service.app import create_app
 from service.routes.context import Context
 from service.settings import Settings
-from tests.servers import RunningServer, free_port, running_server
+from tests.servers import free_port
 from tests.service.fakes import FakeRuntime
 
 JOIN_S = 20
@@ -70,8 +70,6 @@ def served(data_dir: Path, **chosen: object) -> Iterator[Served]:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """`serve(max_streams=1)`: a server of its own settings for one test."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
         yield lambda **chosen: stack.enter_context(served(tmp_path / "data", **chosen))
 
@@ -80,11 +78,4 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One server with the default settings for the tests of a file; each leaves it as it found it."""
     with served(tmp_path_factory.mktemp("served") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """`spikesight serve` in processes of its own."""
-    with running_server(tmp_path_factory.mktemp("real") / "data", max_upload_bytes=64 << 20) as running:
         yield running

@@ -96,11 +96,13 @@ def test_an_error_in_the_middle_makes_the_document_a_problem(server: Served) -> 
 
 
 def test_an_unexpected_error_in_the_middle_of_lines_tells_no_secret(server: Served) -> None:
-    with server.client() as client, pytest.raises(httpx.RemoteProtocolError):
-        with client.stream("POST", "/detect", content=b"broken=RuntimeError", headers=NDJSON) as answer:
-            lines = []
-            for line in answer.iter_lines():
-                lines.append(line)
+    lines: list[str] = []
+    with (
+        server.client() as client,
+        client.stream("POST", "/detect", content=b"broken=RuntimeError", headers=NDJSON) as answer,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        lines.extend(answer.iter_lines())
     assert json.loads(lines[-1])["problem"]["status"] == 500
     assert "secret" not in "".join(lines)
 

@@ -29,7 +29,7 @@ def ended(client: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def files(server: Served) -> list[str]:
-    return sorted(path.suffix for path in (server.data_dir / "jobs").iterdir())
+    return [path.name for path in (server.data_dir / "jobs").iterdir()]
 
 
 def test_a_job_outlives_its_request_and_keeps_its_result(server: Served) -> None:

@@ -35,8 +35,14 @@ def test_thresholds_change_at_once_and_what_is_left_out_stays(server: Served) ->
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [('{"threshold": NaN}', 422), ('{"iou": 2}', 422), ('{"source": "x"}', 422), ("[1]", 422), ("{", 422)]
-    + [("\xff", 400)],
+    [
+        ('{"threshold": NaN}', 422),
+        ('{"iou": 2}', 422),
+        ('{"source": "x"}', 422),
+        ("[1]", 422),
+        ("{", 422),
+        ("\xff", 400),
+    ],
 )
 def test_a_wrong_change_is_refused(server: Served, body: str, status: int) -> None:
     with server.client() as client:

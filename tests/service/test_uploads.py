@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from service import uploads
 from service.multipart import plain_name
 from tests.service.conftest import Serve, Served
 from tests.service.test_detect import eventually
@@ -156,8 +155,7 @@ def test_a_disk_that_fills_up_under_the_upload_is_a_507(
     server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = iter([1 << 30, 10])
-    usage = SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=next(left)))
-    monkeypatch.setattr(uploads, "shutil", usage)
+    monkeypatch.setattr("service.uploads.shutil.disk_usage", lambda _: SimpleNamespace(free=next(left)))
     with server.client() as client:
         answer = client.post("/detect", content=b"answers=1 " * 10)
     assert answer.status_code == 507
