@@ -16,6 +16,7 @@ from service.problems import error_response
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _LINGER_S = 2.0
+_PROBED = ("/health/", "/metrics")
 _log = structlog.get_logger("service.http")
 
 
@@ -105,7 +106,9 @@ class _Exchange:
             raise ConnectionAbortedError("the answer broke off; see the log line above")
 
     def log(self) -> None:
-        _log.info(
+        # Probes come every few seconds for months; they are worth a line only where they fail.
+        probe = self._scope["path"].startswith(_PROBED) and (self._status or 0) < 400
+        (_log.debug if probe else _log.info)(
             "request" if self._scope["type"] == "http" else "socket closed",
             method=self._scope.get("method", "WS"),
             path=self._scope["path"],

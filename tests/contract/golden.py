@@ -1,6 +1,6 @@
 """Golden JSON: the form of what goes over the wire, with what changes from run to run taken out.
 
-`SPIKESIGHT_UPDATE_GOLDEN=1 pytest tests/contract` writes the files anew; read the difference before committing it.
+`SPIKESIGHT_UPDATE_GOLDEN=1 pytest tests/contract` writes the files anew; read what changed before committing.
 """
 
 from __future__ import annotations
