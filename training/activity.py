@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.sites import Sites
-
-# 45 nm, 32 bit: Horowitz, ISSCC 2014; the figures the spiking literature compares by.
-ACCUMULATE_PJ, MULTIPLY_ACCUMULATE_PJ = 0.9, 4.6
+from model.energy import dense_macs, energy_mj
+from model.layout import Layout
+from model.sites import sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,16 @@ class Activity:
 
 
 class ActivitySum:
-    """Adds up the activity that `Network.step` gives."""
+    """Adds up the activity that `Network.step` gives on a `height` x `width` grid."""
 
-    def __init__(self, sites: Sites) -> None:
-        self.spiking = [site for site in sites.neurons if site.spiking]
-        self.kernels = sites.kernels
+    def __init__(self, layout: Layout, height: int, width: int) -> None:
+        places = sites(layout, height, width)
+        self.spiking = [site for site in places.neurons if site.spiking]
+        real = [kernel for kernel in places.kernels if not kernel.driver]
+        # The head's convolutions read the mean over time, once a window.
+        self.head_macs = sum(k.macs for k in real if k.name.startswith("detect."))
+        self.step_macs = sum(k.macs for k in real) - self.head_macs
+        self.dense_mj = energy_mj(0.0, float(dense_macs(layout, height, width)))
         self.sums = torch.zeros(len(self.spiking), 2, dtype=torch.float64)
         self.row_steps = 0
         self.windows = 0
@@ -56,16 +60,12 @@ class ActivitySum:
         spikes = self.sums[:, 0].tolist()
         neurons = [site.neurons for site in self.spiking]
         synops = float(self.sums[:, 1].sum()) / windows
-        # The head's convolutions read the mean over time, once a window.
-        per_step = sum(k.macs for k in self.kernels if not k.driver and not k.name.startswith("detect"))
-        head = sum(k.macs for k in self.kernels if k.name.startswith("detect"))
-        macs = per_step * steps / windows + head
-        dense = sum(k.macs for k in self.kernels)
+        macs = self.step_macs * steps / windows + self.head_macs
         return Activity(
             firing={s.name: n / (s.neurons * steps) for s, n in zip(self.spiking, spikes, strict=True)},
             firing_rate=sum(spikes) / (max(sum(neurons), 1) * steps),
             synops=synops,
-            macs=float(macs),
-            energy_mj=(synops * ACCUMULATE_PJ + macs * MULTIPLY_ACCUMULATE_PJ) * 1e-9,
-            dense_mj=dense * MULTIPLY_ACCUMULATE_PJ * 1e-9,
+            macs=macs,
+            energy_mj=energy_mj(synops, macs),
+            dense_mj=self.dense_mj,
         )

@@ -17,7 +17,6 @@ from model.detections import Detections
 from model.encodings import encode
 from model.networks import Network
 from model.postprocess import detections
-from model.sites import sites
 from model.weights import load
 from training.activity import Activity, ActivitySum
 from training.augment import Sample, plain_view, render
@@ -26,6 +25,7 @@ from training.datasets import LabelledWindow
 from training.datasets.scenes import SceneSettings
 from training.datasets.simulated import SimulatedData
 from training.metrics import Operating, Scores, Truth, average_precision, best_f1
+from training.plots import plot_report
 
 AP_THRESHOLD, AP_IOU = 0.005, 0.6
 RUN_THRESHOLD, RUN_IOU = 0.05, 0.45
@@ -50,8 +50,9 @@ class Report:
     activity: Activity
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; what could not be measured is None."""
+        """JSON values without the curves; what could not be measured is None."""
         values: dict[str, Any] = _without_nan(asdict(self))
+        del values["scores"]["precision50"]
         return values
 
 
@@ -69,7 +70,7 @@ def evaluate_model(
         model: name of the zoo, or path of weights with their card.
         windows: how many; the first call simulates them and keeps them in `cache`.
         cache: folder of the windows.
-        out: JSON file to write the report to.
+        out: JSON file to write the report to; its curves go to a PNG beside it.
         on_progress: called with the number of windows measured and of all.
 
     Raises:
@@ -83,6 +84,7 @@ def evaluate_model(
     report = measure(load(model), held_out, card.grid, card.classes, on_progress=on_progress)
     if out is not None:
         out.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
+        plot_report(report.scores, report.activity, out.with_suffix(".png"))
     return report
 
 
@@ -107,7 +109,7 @@ def measure(
     """
     fused = network.fused()
     layout = network.layout
-    activity = ActivitySum(sites(layout, grid[1], grid[0]))
+    activity = ActivitySum(layout, grid[1], grid[0])
     truth: list[Truth] = []
     fine: list[Detections] = []
     coarse: list[Detections] = []

@@ -37,12 +37,14 @@ class Scores:
         map50: mean over classes at IoU 0.5.
         map50_95: mean over classes and IoU 0.5, 0.55 ... 0.95.
         ap50, ap50_95: the same by class name.
+        precision50: by class name, precision at IoU 0.5 and recall 0, 0.01 ... 1.
     """
 
     map50: float
     map50_95: float
     ap50: dict[str, float]
     ap50_95: dict[str, float]
+    precision50: dict[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,13 @@ def average_precision(
     precision = _coco_precision(found, truth, classes)  # (IoU, recall, class), -1 where a class has no box
     if precision is None:
         nothing = dict.fromkeys(classes, float("nan"))
-        return Scores(float("nan"), float("nan"), nothing, dict(nothing))
-    by_class = np.where(precision < 0, np.nan, precision).mean(1)  # (IoU, class)
+        return Scores(float("nan"), float("nan"), nothing, dict(nothing), {})
+    precision = np.where(precision < 0, np.nan, precision)
+    by_class = precision.mean(1)  # (IoU, class)
+    curves = {name: tuple(precision[0, :, k].tolist()) for k, name in enumerate(classes)}
     ap50 = dict(zip(classes, by_class[0].tolist(), strict=True))
     ap50_95 = dict(zip(classes, by_class.mean(0).tolist(), strict=True))
-    return Scores(_mean(ap50), _mean(ap50_95), ap50, ap50_95)
+    return Scores(_mean(ap50), _mean(ap50_95), ap50, ap50_95, curves)
 
 
 def _mean(values: dict[str, float]) -> float:

@@ -1,4 +1,4 @@
-"""Curves of a run as one PNG."""
+"""Curves of a run, and of an evaluation, as PNG."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from training.activity import Activity
+from training.metrics import Scores
 from training.progress import Log
 
 Curves = dict[str, list[float | None]]
@@ -26,6 +28,23 @@ def plot_run(log: Log, path: Path) -> None:
     )
     _plot(accuracy, _minutes(validation), "held-out windows", _accuracy(validation))
     _plot(firing, _minutes(validation), "firing rate, by layer", _firing(validation))
+    figure.savefig(path, dpi=90)
+
+
+def plot_report(scores: Scores, activity: Activity, path: Path) -> None:
+    """Precision over recall of each class at IoU 0.5, and the firing rate of each layer."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    curve, firing = figure.subplots(1, 2)
+    for name, precision in scores.precision50.items():
+        recall = [k / (len(precision) - 1) for k in range(len(precision))]
+        curve.plot(recall, precision, label=f"{name} {scores.ap50[name]:.3f}")
+    curve.set(title=f"mAP50 {scores.map50:.3f}", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+    curve.grid(alpha=0.3)
+    curve.legend(fontsize=8)
+    firing.barh(list(activity.firing), list(activity.firing.values()))
+    firing.set(title=f"firing rate, {activity.firing_rate:.1%} in all", xlabel="spikes per neuron and step")
+    firing.invert_yaxis()
     figure.savefig(path, dpi=90)
 
 

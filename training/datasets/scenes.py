@@ -58,30 +58,29 @@ class SceneSettings:
     def classes(self) -> tuple[str, ...]:
         return ("person", "car", "two-wheeler")
 
+    def window(self, sensor: Sensor) -> WindowSettings:
+        """What the simulator is asked for."""
+        return WindowSettings(
+            sensor_width=sensor.width,
+            sensor_height=sensor.height,
+            render_scale=sensor.render_scale,
+            steps=self.steps,
+            step_us=self.step_us,
+        )
+
     def fingerprint(self) -> str:
-        """Eight hex digits that differ for other settings."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+        """Eight hex digits that differ for other settings, the simulator's own among them."""
+        everything = [asdict(self), *(asdict(self.window(sensor)) for sensor in self.sensors)]
+        return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def simulate(settings: SceneSettings, seed: int) -> list[LabelledWindow]:
     """`CALL` windows; the same for the same settings and seed."""
-    sensor = _draw_sensor(settings.sensors, seed)
-    windows = simulate_windows(
-        WindowSettings(
-            sensor_width=sensor.width,
-            sensor_height=sensor.height,
-            render_scale=sensor.render_scale,
-            steps=settings.steps,
-            step_us=settings.step_us,
-        ),
-        seed=seed,
-        batch=CALL,
-    )
-    counts = windows.counts.numpy()
+    window = settings.window(_draw_sensor(settings.sensors, seed))
+    made = simulate_windows(window, seed=seed, batch=CALL)
+    counts = made.counts.numpy()
     return [
-        LabelledWindow.of(
-            counts[b], windows.boxes[b].numpy(), windows.labels[b].numpy(), windows.ignore[b].numpy()
-        )
+        LabelledWindow.of(counts[b], made.boxes[b].numpy(), made.labels[b].numpy(), made.ignore[b].numpy())
         for b in range(CALL)
     ]
 
