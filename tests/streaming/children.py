@@ -19,6 +19,7 @@ from streaming.letterbox import Letterbox
 from streaming.outlet import Outlet
 from streaming.ring import RingWriter
 from streaming.slicing import Stepper
+from streaming.sources import open_recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +122,15 @@ def hold_a_slot_and_die(outlet: Outlet, writer: RingWriter) -> None:
     writer.acquire()[:] = 7
     outlet.send("acquired")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def step_recording(outlet: Outlet, path: str, width: int, height: int) -> None:
+    """Reads and steps a recording to its end as uploads are, and sends how many events there were."""
+    outlet.limits.check_size(Path(path))
+    with open_recording(path, width=width, height=height) as recording:
+        info, events = recording.info, 0
+        stepper = Stepper(Letterbox(info.width, info.height, 64, 48), 10_000)
+        for packet in outlet.limits.enforced(recording.packets()):
+            events += sum(step.events for step in stepper.push(packet))
+        last = stepper.flush()
+    outlet.send(events + (last.events if last is not None else 0))
