@@ -40,6 +40,7 @@ class Aedat4Recording(Recording):
     _stream: int
     _end: int
     _at: int
+    _table_at: int
 
     def fraction(self) -> float:
         return self._at / max(1, self._end)
@@ -47,9 +48,9 @@ class Aedat4Recording(Recording):
     def _open(self, opened: ExitStack, stated: Size | None) -> SourceInfo:
         self._file = opened.enter_context(self.path.open("rb"))
         size = self.path.stat().st_size
-        description, table_at = self._read_description()
+        description, self._table_at = self._read_description()
         self._at = self._file.tell()
-        self._end = table_at if self._at <= table_at <= size else size
+        self._end = self._table_at if self._at <= self._table_at <= size else size
         self._decoder = self._guarded(lambda: aedat.Decoder(self.path), self._at)
         self._stream, sensor_size = self._event_stream()
         source = SOURCE.search(description)
@@ -86,9 +87,14 @@ class Aedat4Recording(Recording):
             self._at += self._check_packet(begins_at)
             packet = self._guarded(lambda: next(self._decoder, None), begins_at)
             if packet is None:
-                return
+                break
             if packet["stream_id"] == self._stream and "events" in packet:
                 yield _to_events(packet["events"])
+        if self._table_at > self._end:
+            raise BrokenRecording(
+                f"{self.name}: its header says that packets reach to byte {self._table_at}, but it ends at "
+                f"byte {self._end}; the recording was cut off there. Everything before it was read."
+            )
 
     def _check_packet(self, at: int) -> int:
         """Length of the packet at byte `at`, its header included."""

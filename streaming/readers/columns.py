@@ -69,8 +69,8 @@ def roles_by_content(columns: Sequence[NDArray[Any]]) -> Roles:
 
 
 def has_fractions(values: NDArray[Any]) -> bool:
-    """Whether a float column holds anything but whole numbers."""
-    return values.dtype.kind == "f" and bool(np.any(values != np.floor(values)))
+    """Whether a float column holds numbers that are not whole."""
+    return values.dtype.kind == "f" and bool(np.any((values != np.floor(values)) & ~np.isnan(values)))
 
 
 def to_events(columns: Sequence[NDArray[Any]], roles: Roles, where: str) -> Events:

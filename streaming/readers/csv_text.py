@@ -2,7 +2,8 @@
 
 With a header line the names say which column is which, and further columns are ignored; without one the
 first four columns count (`streaming/readers/columns.py`, for the unit of time too). A first line of two whole
-numbers is the sensor's size. Lines that begin with `#` are skipped.
+numbers is the sensor's size, and so are names as faery writes them ("x@640"). Lines that begin with `#` are
+skipped.
 """
 
 from __future__ import annotations

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from streaming.errors import BrokenRecording
 from streaming.events import MAX_PACKET_EVENTS, Events, validate
 from streaming.readers.sizes import Size
 from streaming.source import SourceInfo
+
+
+def longest(count: int, check: Callable[[int], object]) -> int:
+    """The largest n < `count` for which `check(n)` raises no `BrokenRecording`; it fails for all beyond."""
+    good, bad = 0, count
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        try:
+            check(middle)
+            good = middle
+        except BrokenRecording:
+            bad = middle
+    return good
 
 
 class Recording(ABC):
@@ -55,8 +69,23 @@ class Recording(ABC):
         for events in self._read():
             for start in range(0, len(events), MAX_PACKET_EVENTS):
                 part = events[start : start + MAX_PACKET_EVENTS]
-                yield validate(part, self.info.width, self.info.height, after_us=after_us, where=self.name)
+                yield from self._valid(part, after_us)
                 after_us = int(part.t_us[-1])
+
+    def _valid(self, events: Events, after_us: int | None) -> Iterator[Events]:
+        """The packet; where it breaks the contract, what is good before the fault, then the error."""
+
+        def check(count: int) -> None:
+            width, height = self.info.width, self.info.height
+            validate(events[:count], width, height, after_us=after_us, where=self.name)
+
+        try:
+            check(len(events))
+        except BrokenRecording:
+            if good := longest(len(events), check):
+                yield events[:good]
+            raise
+        yield events
 
     @abstractmethod
     def fraction(self) -> float:

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from streaming.errors import BrokenRecording
 from streaming.events import Events
 from streaming.readers.columns import Roles, has_fractions, roles_by_content, roles_by_name, to_events
-from streaming.readers.recording import Recording
+from streaming.readers.recording import Recording, longest
 from streaming.readers.sizes import Size, extent
 from streaming.source import SourceInfo
 
@@ -36,8 +37,23 @@ class TableRecording(Recording):
         for block in self._blocks():
             if roles is None:
                 roles = self._roles(block)
-            yield to_events(block, roles, self.name)
+            yield from self._converted(block, roles)
             self._rows_done += len(block[0])
+
+    def _converted(self, block: Sequence[NDArray[Any]], roles: Roles) -> Iterator[Events]:
+        """The block as events; where a row is none, what is good before it, then the error."""
+
+        def convert(count: int) -> Events:
+            return to_events([column[:count] for column in block], roles, self.name)
+
+        rows = len(block[0])
+        try:
+            events = convert(rows)
+        except BrokenRecording:
+            if good := longest(rows, convert):
+                yield convert(good)
+            raise
+        yield events
 
     def _roles(self, block: Sequence[NDArray[Any]]) -> Roles:
         names = self._names()

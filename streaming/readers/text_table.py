@@ -21,7 +21,8 @@ class TextLayout:
 
     Attributes:
         names: names of the columns, None without a header line.
-        size: size of the sensor where the first line is only "width height", else None.
+        size: size of the sensor where the first line is only "width height", or where the names carry it as
+            faery writes them ("x@640", "y@480"), else None.
         columns: how many columns the first row has.
         data_at: byte of the first row.
     """
@@ -45,7 +46,7 @@ def find_layout(head: bytes) -> TextLayout | None:
             return None
         cells = split_cells(line.lstrip(COMMENT))
         if _are_names(cells):
-            names = tuple(cell.decode("ascii").strip('"').lower() for cell in cells)
+            names, size = _names_and_size(cells)
         elif line and not line.startswith(COMMENT):
             if are_numbers(cells) and len(cells) >= 4:
                 return TextLayout(names, size, len(cells), at)
@@ -72,6 +73,11 @@ def are_numbers(cells: list[bytes]) -> bool:
 
 
 def _are_names(cells: list[bytes]) -> bool:
-    if not all(cell.isascii() for cell in cells):
-        return False
-    return roles_by_name([cell.decode("ascii").strip('"') for cell in cells]) is not None
+    return all(cell.isascii() for cell in cells) and roles_by_name(_names_and_size(cells)[0]) is not None
+
+
+def _names_and_size(cells: list[bytes]) -> tuple[tuple[str, ...], Size | None]:
+    parts = [cell.decode("ascii").strip('"').lower().partition("@") for cell in cells]
+    sides = {name: int(side[:9]) for name, _, side in parts if side.isdecimal()}
+    size = Size(sides["x"], sides["y"]) if sides.keys() == {"x", "y"} else None
+    return tuple(name for name, _, _ in parts), size

@@ -23,8 +23,8 @@ from streaming.errors import BackwardTime, BrokenRecording, EventsOutsideSensor,
 from streaming.events import Events
 from streaming.readers.recording import Recording
 
-BLOCK_BYTES = 1 << 16
-PACKET_EVENTS = 1 << 16
+BLOCK_BYTES = 1 << 15
+PACKET_EVENTS = 1 << 15
 """Small enough that a packet is still in the cache when it is stepped; the largest packets cost 30 % more."""
 JITTER_US = 100
 """Sensors repeat a few microseconds (Gen4.1: up to 16 after each millisecond); such events keep the newest

@@ -22,7 +22,8 @@ from streaming.source import SourceInfo
 MAX_SIDE = 1 << 11
 MAX_SILENCE_US = 86_400_000_000
 HIGH_STEP = 8
-"""Ticks of TIME_HIGH (4 096 us each) between two words in a silence."""
+"""In a silence every eighth tick of TIME_HIGH (4 096 us) is written, and the tick before it. So the last tick
+of a loop and the first of the next always stand side by side, by which other decoders know a loop."""
 MIN_VECTOR = 3
 """Events of a row within `VECTOR` columns from which on a mask is shorter than single words."""
 LAST_HIGH, LAST_LOW, LAST_Y = 0, 1, 2
@@ -69,7 +70,7 @@ def _encode(events: Events, offset_us: int, state: NDArray[np.int64]) -> NDArray
             f"found {silent_us} us from {before_us} us on with hardly an event; EVT3 is written for silences "
             f"of up to {MAX_SILENCE_US} us. Cut the recording."
         )
-    room = 4 * len(events) + silent_us // (4096 * HIGH_STEP) + 8
+    room = 4 * len(events) + 2 * silent_us // (4096 * HIGH_STEP) + 8
     words = np.empty(room, np.uint16)
     count = encode_evt3(*_contiguous(events), offset_us, state, words)
     return words[:count]
@@ -88,8 +89,8 @@ def _put_time(t_us: int, count: int, state: NDArray[np.int64], words: NDArray[np
     high, low = t_us >> 12, t_us & 0xFFF
     last = int(state[LAST_HIGH])
     if high != last:
-        if last >= 0:
-            for step in range(last + HIGH_STEP, high, HIGH_STEP):
+        for step in range(last + 1 if last >= 0 else high, high):
+            if (step + 1) % HIGH_STEP <= 1:
                 words[count] = TIME_HIGH << 12 | step & 0xFFF
                 count += 1
         words[count] = TIME_HIGH << 12 | high & 0xFFF
