@@ -63,7 +63,7 @@ def test_sensors_are_mixed_by_share() -> None:
 
 def test_the_held_out_set_is_kept_and_begins_the_same(tmp_path: Path) -> None:
     data = SimulatedData(folder=tmp_path / "pool", cache=tmp_path / "cache", run=1, scenes=SMALL)
-    few, more = data.held_out(10), data.held_out(CHUNK + 2)
+    few, more = data.held_out(10), data.held_out(CALL + 2)
     assert same(list(few), list(more[:10]))
     files = sorted(path.name for path in (tmp_path / "cache").iterdir())
     assert files == [f"held-out-{SMALL.fingerprint()}-{k:03d}.npz" for k in range(2)]

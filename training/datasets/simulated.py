@@ -22,7 +22,7 @@ import torch
 from training.datasets import LabelledWindow
 from training.datasets.chunks import load_chunk, save_chunk
 from training.datasets.pool import Chunks, DirectChunks
-from training.datasets.scenes import CALLS, CHUNK, SceneSettings, simulate
+from training.datasets.scenes import CALL, CALLS, SceneSettings, simulate
 from training.errors import GeneratorDied
 
 HELD_OUT_SEEDS = range(1_000_000)
@@ -100,15 +100,14 @@ class SimulatedData:
         """The first `count` held-out windows, simulated once and kept in `cache`."""
         self.cache.mkdir(parents=True, exist_ok=True)
         windows: list[LabelledWindow] = []
-        for number in range(-(-count // CHUNK)):
-            windows += self._held_out_chunk(number)
+        for seed in HELD_OUT_SEEDS[: -(-count // CALL)]:
+            windows += self._held_out_call(seed)
         return windows[:count]
 
-    def _held_out_chunk(self, number: int) -> list[LabelledWindow]:
-        path = self.cache / f"held-out-{self.scenes.fingerprint()}-{number:03d}.npz"
+    def _held_out_call(self, seed: int) -> list[LabelledWindow]:
+        path = self.cache / f"held-out-{self.scenes.fingerprint()}-{seed:03d}.npz"
         if not path.exists():
-            seeds = HELD_OUT_SEEDS[number * CALLS : (number + 1) * CALLS]
-            save_chunk(path, [window for seed in seeds for window in simulate(self.scenes, seed)])
+            save_chunk(path, simulate(self.scenes, seed))
         return load_chunk(path)
 
     def describe(self) -> dict[str, Any]:
@@ -163,7 +162,6 @@ class FileChunks:
 
 def _generate(data: SimulatedData, first: int, wanted: Synchronized[int], parent: int) -> None:
     """Write every `generators`-th chunk from `first` on, a few ahead of the trainer, until that ends."""
-    os.nice(5)
     torch.set_num_threads(1)
     number = first
     while os.getppid() == parent:
