@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 
 import typer
+from rich.markup import escape
 
 from model.errors import ModelError
 from service.cli import networks, recordings, serving
 from service.cli.terminal import errors as stderr
 from service.client import ServiceProblem
 from streaming.errors import StreamingError
+from training.errors import TrainingError
 
 app = typer.Typer(
     name="spikesight",
@@ -28,12 +30,16 @@ def main() -> None:
     """Entry point: our own errors become one line and exit code 2, without a traceback."""
     try:
         app()
-    except (StreamingError, ModelError, ServiceProblem) as error:
-        stderr.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+    except (StreamingError, ModelError, TrainingError, ServiceProblem) as error:
+        sys.exit(_complain(str(error)))
     except OSError as error:
-        stderr.print(f"[bold red]error:[/] {_plain(error)}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        sys.exit(_complain(_plain(error)))
+
+
+def _complain(message: str) -> int:
+    # Escaped: a message may quote a file's content, which must not turn into colours.
+    stderr.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    return 2
 
 
 def _plain(error: OSError) -> str:

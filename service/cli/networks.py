@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import json
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from service.cli.terminal import output
+from service.cli.terminal import errors, output, progress_bar
+
+if TYPE_CHECKING:
+    from training.evaluate import Report
+    from training.progress import TrainProgress
 
 weights = typer.Typer(help="Import published checkpoints, export graphs.", no_args_is_help=True)
 
 
+class Graph(StrEnum):
+    """What a graph computes at once."""
+
+    STEP = "step"
+    WINDOW = "window"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the convolutions in training."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
 def register(app: typer.Typer) -> None:
-    app.command()(models)
+    for command in (models, train, evaluate):
+        app.command()(command)
     app.add_typer(weights, name="weights")
 
 
@@ -33,16 +55,112 @@ def models() -> None:
 
 @weights.command("import")
 def import_(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="An official full-module checkpoint (.pt).", exists=True)
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the weights and their card.")] = Path(
-        "."
-    ),
-    name: Annotated[str | None, typer.Option(help="Name of the model; the file's by default.")] = None,
+    checkpoint: Annotated[Path, typer.Argument(help="An official full-module checkpoint (.pt).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the weights and their card.")] = Path(),
+    name: Annotated[str | None, typer.Option(help="Name of the weights; the file's by default.")] = None,
 ) -> None:
     """Read a published checkpoint without executing anything in it; write safetensors and a card."""
     from model.checkpoints import import_checkpoint
 
-    written = import_checkpoint(checkpoint, out, name)
-    output.print(f"wrote {written} and {written.with_suffix('.json')}")
+    card = import_checkpoint(checkpoint, out, name)
+    output.print(f"wrote {card.with_suffix('.safetensors')} and {card}")
+
+
+@weights.command("export")
+def export_(
+    model: Annotated[str, typer.Argument(help="Name of a shipped model, or path of a card.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .onnx file.")],
+    graph: Annotated[Graph, typer.Option(help="One step with its state, or a whole window.")] = Graph.STEP,
+) -> None:
+    """Write a network as ONNX."""
+    from model.card import load_card
+    from model.engines.cache import keep
+    from model.engines.export import export
+    from model.weights import load
+
+    data = export(load(model), load_card(model), graph.value)
+    keep(data, out)
+    output.print(f"wrote {len(data) / 1e6:.1f} MB to {out}")
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the run; a run in it is taken up again.")],
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Budget in minutes.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Budget in optimizer steps instead.")] = None,
+    layout: Annotated[str, typer.Option(help="Network to train.")] = "ems-nano",
+    name: Annotated[str | None, typer.Option(help="Name of the weights; the layout's by default.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=999, help="Of weights, order and scenes.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Views a step.")] = 16,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
+    views: Annotated[int, typer.Option(min=1, help="How often a window is seen.")] = 4,
+    warm_share: Annotated[float, typer.Option(help="Share of the run with growing windows.")] = 0.0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    precision: Annotated[Precision, typer.Option(help="Arithmetic.")] = Precision.FLOAT32,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the trainer.")] = 1,
+    generators: Annotated[int, typer.Option(min=0, help="Processes that simulate.")] = 1,
+) -> None:
+    """Train on simulated scenes: weights, card, log and curves appear in the folder as it goes."""
+    from training.fit import train as run
+    from training.settings import TrainSettings
+
+    settings = TrainSettings(
+        out=out, name=name or layout, layout=layout, steps=steps, minutes=minutes, seed=seed, batch=batch,
+        lr=lr, views=views, warm_share=warm_share, device=device, precision=precision.value, threads=threads,
+        generators=generators,
+    )  # fmt: skip
+    with progress_bar() as bar:
+        task = bar.add_task("Training", total=1.0)
+
+        def show(progress: TrainProgress) -> None:
+            bar.update(task, completed=progress.fraction, description=_pace(progress))
+            if progress.message:
+                errors.print(progress.message)
+
+        written = run(settings, show)
+    output.print(f"wrote {written} and {written.with_suffix('.json')}; curves in {out / 'curves.png'}")
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Name of a shipped model, or path of a card.")] = "ems-nano",
+    windows: Annotated[int, typer.Option(min=1, help="Held-out simulated windows.")] = 500,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure weights on simulated windows that no training sees."""
+    from training.evaluate import evaluate_model
+
+    with progress_bar() as bar:
+        task = bar.add_task(f"Evaluating {model}", total=windows)
+        report = evaluate_model(
+            model, windows, on_progress=lambda done, of: bar.update(task, completed=done, total=of)
+        )
+    if json_:
+        print(json.dumps(report.to_json()))
+    else:
+        _print_report(report)
+
+
+def _pace(progress: TrainProgress) -> str:
+    accuracy = "" if progress.map50 is None else f", mAP50 {progress.map50:.3f}"
+    loss = progress.box + progress.obj + progress.cls
+    return f"step {progress.step}, {progress.views_per_s:.0f} views/s, loss {loss:.3f}{accuracy}"
+
+
+def _print_report(report: Report) -> None:
+    scores, activity = report.scores, report.activity
+    table = Table(
+        "class", "AP50", "AP50:95", title=f"{report.windows} held-out windows, {report.boxes} boxes"
+    )
+    for name in scores.ap50:
+        table.add_row(name, f"{scores.ap50[name]:.3f}", f"{scores.ap50_95[name]:.3f}")
+    table.add_row("mean", f"{scores.map50:.3f}", f"{scores.map50_95:.3f}", style="bold")
+    output.print(table)
+    operating = report.operating
+    output.print(
+        f"best F1 {operating.f1:.3f} at threshold {operating.threshold:.2f}: "
+        f"precision {operating.precision:.3f}, recall {operating.recall:.3f}"
+    )
+    output.print(
+        f"firing rate {activity.firing_rate:.1%}; a window: {activity.synops / 1e6:.1f} M synaptic "
+        f"operations at 0.9 pJ and {activity.macs / 1e6:.1f} M MACs at 4.6 pJ = {activity.energy_mj:.3g} mJ; "
+        f"dense twin {activity.dense_mj:.3g} mJ (45 nm)"
+    )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
+from pydantic import ValidationError
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from service.cli.terminal import errors, output
 from service.client import Client
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -29,10 +34,8 @@ def serve(
     import uvicorn
 
     from service.app import create_app
-    from service.settings import Settings
 
-    chosen = {"host": host, "port": port, "model": model}
-    settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+    settings = _settings(host=host, port=port, model=model)
     listener = _listen(settings.host, settings.port)
     address = f"http://{settings.host}:{listener.getsockname()[1]}"
     errors.print(f"Spikesight is starting on [bold]{address}[/] (live page), API at {address}/docs")
@@ -44,6 +47,22 @@ def serve(
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _settings(**chosen: Any) -> Settings:
+    """Settings of the environment, and over them what the command line chose."""
+    from service.settings import PREFIX, Settings
+
+    try:
+        return Settings(**{name: value for name, value in chosen.items() if value is not None})
+    except ValidationError as error:
+        for fault in error.errors():
+            name = ".".join(str(part) for part in fault["loc"])
+            errors.print(
+                f"[bold red]setting {PREFIX}{name.upper()}:[/] found {fault['input']!r}; {fault['msg']}"
+            )
+        errors.print("docs/settings.md lists all settings with their units.")
+        raise typer.Exit(2) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -64,9 +83,7 @@ def health(
     url: Annotated[str | None, typer.Option(help="Service to ask; this machine's port by default.")] = None,
 ) -> None:
     """Exit 0 when the service is ready, 1 when it is not."""
-    from service.settings import Settings
-
-    address = url or f"http://127.0.0.1:{Settings().port}"
+    address = url or f"http://127.0.0.1:{_settings().port}"
     try:
         response = httpx.get(f"{address}/health/ready", timeout=4)
     except httpx.TransportError as error:
