@@ -180,11 +180,12 @@ class Runtime:
         stream_id = uuid.uuid4().hex[:12]
         name = spec.name or stream_id
         self._claim(name)
+        stream = self._new_stream(stream_id, name, spec, card)
         try:
-            stream = self._new_stream(stream_id, name, spec, card)
             await stream.start()
         except BaseException:
             self._names.discard(name)
+            await stream.abandon()
             raise
         if stream.running:
             self._streams[stream_id] = stream

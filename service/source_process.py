@@ -122,12 +122,12 @@ class SourceProcess:
         """The thread: from the child's pipe to the loop."""
         assert self._child is not None
         end: Exception | None = None
-        try:
-            for message in self._child:
-                loop.call_soon_threadsafe(self._on_message, message)
-        except StreamingError as error:
-            end = error
-        with contextlib.suppress(RuntimeError):  # the loop was closed before us
+        with contextlib.suppress(RuntimeError):  # the loop was closed before us: nobody listens any more
+            try:
+                for message in self._child:
+                    loop.call_soon_threadsafe(self._on_message, message)
+            except StreamingError as error:
+                end = error
             loop.call_soon_threadsafe(self._finish, end)
 
     def _finish(self, error: Exception | None) -> None:

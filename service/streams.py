@@ -83,12 +83,8 @@ class LiveStream:
         self._stopping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Starts the source; raises what `Flow.start` raises."""
-        try:
-            self.info = await self._flow.start()
-        except BaseException:
-            await self._flow.stop()
-            raise
+        """Starts the source; raises what `Flow.start` raises, and must then be abandoned."""
+        self.info = await self._flow.start()
         self._ticker = asyncio.create_task(self._tick(), name=f"status-{self.id}")
         _log.info("stream started", stream=self.id, name=self.name, format=self.info.format)
 
@@ -214,6 +210,11 @@ class LiveStream:
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._free(), name=f"stop-{self.id}")
         await asyncio.shield(self._stopping)
+
+    async def abandon(self) -> None:
+        """Frees a stream whose start failed, without a word to anyone."""
+        self._ended = True
+        await self._free()
 
     # what the flow brings, see flow.Listener
 

@@ -14,7 +14,6 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    disable_created_metrics,
     generate_latest,
 )
 
@@ -30,7 +29,6 @@ class Metrics:
     """All metrics of one service; `kind` is "upload" or "live"."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a time of creation per counter, which nobody asks for
         self.registry = CollectorRegistry()
         self.answers = self._counter("answers", "Answers given.", "kind")
         self.boxes = self._counter("boxes", "Boxes found.", "kind")

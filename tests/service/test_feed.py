@@ -148,12 +148,12 @@ def test_rewind_sends_again_what_is_needed() -> None:
     feed = feed_of(Slots(), policy="block", keep=True, in_flight=100)
     for i in range(9):
         feed.offer(entry(i))
-    sent = [one for one in iter(feed.take, None)]
+    sent = list(iter(feed.take, None))
     for one in sent[:7]:
         done(feed, one)
     resume = feed.rewind()
     assert (resume.index, resume.answered, resume.events) == (5, 5, 0)
-    again = [one for one in iter(feed.take, None)]
+    again = list(iter(feed.take, None))
     assert [one.slot for one in again] == [5, 6, 7, 8]
     assert [one.index for one in again] == [5, 6, 7, 8]
 
@@ -173,7 +173,7 @@ def test_forget_counts_what_a_dead_worker_had() -> None:
     feed = feed_of(slots, in_flight=3)
     for i in range(8):
         feed.offer(entry(i))
-    sent = [one for one in iter(feed.take, None)]
+    sent = list(iter(feed.take, None))
     done(feed, sent[0])
     feed.forget_sent("worker_restarted")
     assert (feed.dropped.steps, feed.dropped.events) == (3, 30)  # one done and two on their way
