@@ -131,9 +131,14 @@ def _leg(gait: Gait, phase: Tensor) -> tuple[Tensor, Tensor]:
     """Angles of thigh and shank against the vertical; the knee bends while the leg swings forward."""
     ride = (gait.kind == RIDE).float()
     swing = gait.swing + 0.25 * ride
-    thigh = swing * phase.sin() + gait.thigh
-    knee = (swing * 1.1).abs() * (phase + 1.0).cos().clamp_min(0) + 0.05 + gait.knee
+    thigh = swing * _even(phase) + gait.thigh
+    knee = (swing * 1.5).abs() * phase.cos().clamp_min(0) + 0.05 + gait.knee
     return thigh, thigh - knee
+
+
+def _even(phase: Tensor) -> Tensor:
+    """A sine made almost straight between its turns: legs swing evenly, so a standing foot stays where it is."""
+    return torch.asin(0.95 * phase.sin()) / math.asin(0.95)
 
 
 def _reach(thigh: Tensor, shank: Tensor) -> Tensor:

@@ -140,7 +140,10 @@ def _paint_one_part(
     left, right, top, bottom = _box(part, soft, width, height)
     x1, y1 = part[X1], part[Y1]
     length = max(np.sqrt((part[X2] - x1) ** 2 + (part[Y2] - y1) ** 2), np.float32(1e-3))
-    ux, uy = (part[X2] - x1) / length, (part[Y2] - y1) / length
+    uy = (part[Y2] - y1) / length
+    ux = np.sqrt(max(np.float32(1) - uy * uy, np.float32(0)))  # an axis of no length lies along x
+    if part[X2] < x1:
+        ux = -ux
     slope = (part[R2] - part[R1]) / length
     flat, rough, ring = part[FLAT] > 0.5, part[ROUGH], part[RING]
     noisy, patterned = part[TEXTURE] > 0 or rough > 0, part[PERIOD_U] > 0 or part[PERIOD_V] > 0

@@ -110,7 +110,9 @@ def _along_axis(p: tuple[Tensor, ...], x: Tensor, y: Tensor) -> tuple[Tensor, Te
     """(u, v, length): place along and across the axis from its start, and the axis' length, px."""
     axis_x, axis_y = p[X2] - p[X1], p[Y2] - p[Y1]
     length = torch.hypot(axis_x, axis_y).clamp_min(1e-3)
-    ux, uy = axis_x / length, axis_y / length
+    uy = axis_y / length
+    ux = (1 - uy * uy).clamp_min(0).sqrt()  # an axis of no length lies along x
+    ux = torch.where(axis_x < 0, -ux, ux)
     dx, dy = x - p[X1], y - p[Y1]
     return dx * ux + dy * uy, dy * ux - dx * uy, length
 
