@@ -10,7 +10,6 @@ import httpx
 import typer
 from pydantic import ValidationError
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
 from service.cli.terminal import errors, output
