@@ -41,7 +41,7 @@ class TrainSettings:
         threads: CPU threads of the trainer.
         generators: processes that simulate; 0 simulates in the trainer itself when it needs windows.
         views: how often a window is seen, each time in another view, before a new one takes its place.
-        pool: windows held at once.
+        pool: windows held at once, at about 0.12 MB each; half as many where they come slowly.
         save_minutes: minutes between checkpoints, staged weights and validations.
         validation: windows of the validations on the way; the last one takes `final_validation`.
         final_validation: held-out windows of the figures in the card.
@@ -72,7 +72,7 @@ class TrainSettings:
     threads: int = 1
     generators: int = 1
     views: int = 4
-    pool: int = 4_096
+    pool: int = 16_000
     save_minutes: float = 5.0
     validation: int = 200
     final_validation: int = 500
