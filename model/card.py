@@ -141,9 +141,8 @@ def find(model: str | Path) -> ModelFiles:
     """
     path = ZOO / str(model) if str(model) in available() else Path(model)
     base = path.parent / path.name.removesuffix(".json").removesuffix(".safetensors")
-    files = ModelFiles(base.with_name(base.name + ".safetensors"), base.with_name(base.name + ".json"))
-    missing = [file.name for file in (files.weights, files.card) if not file.is_file()]
-    if not base.name or missing:
+    files = ModelFiles(Path(f"{base}.safetensors"), Path(f"{base}.json"))
+    if not (base.name and files.weights.is_file() and files.card.is_file()):
         raise UnknownModel(
             f"no model {str(model)!r}: known are {', '.join(available()) or 'none'}; or give the path of "
             f"NAME.safetensors with NAME.json beside it"

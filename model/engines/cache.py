@@ -34,6 +34,7 @@ _CODE = (
     "plan.py",
     "sites.py",
     "engines/export.py",
+    "engines/unroll.py",
 )
 
 
@@ -54,7 +55,9 @@ def graph_path(card: Card, files: ModelFiles, kind: Kind) -> Path:
 
 
 def ensure_graph(card: Card, files: ModelFiles, kind: Kind) -> Path:
-    """The graph's file, exported in a child process where none is kept or the kept one is damaged.
+    """The graph's file, made where none is kept or the kept one is damaged.
+
+    A child process exports the step's graph; the window's is made out of that here.
 
     Several processes may do this at once: each writes its own file and renames it into place.
 
@@ -62,8 +65,14 @@ def ensure_graph(card: Card, files: ModelFiles, kind: Kind) -> Path:
         ExportFailed: the child failed or the cache cannot be written; says why.
     """
     path = graph_path(card, files, kind)
-    if not is_intact(path):
-        _export_in_child(files, kind, path)
+    if is_intact(path):
+        return path
+    if kind == "step":
+        _export_in_child(files, path)
+    else:
+        from model.engines.unroll import unroll  # needs onnx, which a process that only steps does without
+
+        keep(unroll(ensure_graph(card, files, "step").read_bytes(), card.steps), path)
     return path
 
 
@@ -101,13 +110,12 @@ def digest_path(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-def _export_in_child(files: ModelFiles, kind: Kind, path: Path) -> None:
+def _export_in_child(files: ModelFiles, path: Path) -> None:
     command = [
         sys.executable,
         "-m",
         "model.engines.export",
         str(files.card.resolve()),
-        kind,
         str(path.resolve()),
     ]
     environment = os.environ | {"PYTHONPATH": _with_package(os.environ.get("PYTHONPATH"))}

@@ -1,7 +1,7 @@
-"""Networks to ONNX graphs; `python -m model.engines.export MODEL step|window FILE` exports one.
+"""Networks to ONNX graphs; `python -m model.engines.export MODEL FILE` exports one.
 
 The step graph takes counts, steps so far, membranes and head sums and gives maps, activity, next membranes
-and next head sums; the window graph takes counts alone and runs its steps from zero. The batch is dynamic.
+and next head sums. The batch is dynamic. `model.engines.unroll` makes the window's graph of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import argparse
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
 
 import onnx
 import torch
@@ -18,8 +17,9 @@ from torch import Tensor, nn
 
 from model.card import Card, load_card
 from model.encodings import encode
-from model.engines.cache import Kind, keep
-from model.errors import ModelError
+from model.engines.base import MAX_BATCH
+from model.engines.cache import keep
+from model.errors import ExportFailed, ModelError
 from model.networks import Network
 from model.weights import load
 
@@ -44,28 +44,6 @@ class StepGraph(nn.Module):
         return maps, activity, membranes, head_sums
 
 
-class WindowGraph(nn.Module):
-    """T steps from the zero state; activity is that of all steps together."""
-
-    def __init__(self, network: Network, card: Card) -> None:
-        super().__init__()
-        self.step = StepGraph(network, card)
-        _, _, membranes, sums = zero_inputs(network, card, 1)
-        self.shapes = [m.shape[1:] for m in membranes], [s.shape[1:] for s in sums]
-
-    def forward(
-        self, counts: Tensor
-    ) -> tuple[tuple[Tensor, ...], Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        batch = counts.shape[0]
-        membranes, sums = (tuple(torch.zeros((batch, *s)) for s in shapes) for shapes in self.shapes)
-        steps = torch.zeros(1, dtype=torch.int64)
-        maps, activity, membranes, sums = self.step(counts[:, 0], steps, membranes, sums)
-        for t in range(1, counts.shape[1]):
-            maps, more, membranes, sums = self.step(counts[:, t], steps + t, membranes, sums)
-            activity = activity + more
-        return maps, activity, membranes, sums
-
-
 def zero_inputs(
     network: Network, card: Card, batch: int
 ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
@@ -79,28 +57,26 @@ def zero_inputs(
 
 
 @torch.no_grad()
-def export(network: Network, card: Card, kind: Kind) -> bytes:
-    """The ONNX graph of a network as bytes; the same network gives the same bytes."""
-    fused = network.fused().eval()
-    counts, steps, membranes, sums = zero_inputs(fused, card, BATCH)
-    batch = {0: torch.export.Dim("batch", min=1, max=1024)}
-    if kind == "step":
-        graph: nn.Module = StepGraph(fused, card)
-        inputs: tuple[Any, ...] = (counts, steps, membranes, sums)
-        names = ["counts", "steps", *_named("membrane", membranes), *_named("head_sum", sums)]
-        dynamic: tuple[Any, ...] = (batch, batch, tuple(batch for _ in membranes), tuple(batch for _ in sums))
-    else:
-        graph, names = WindowGraph(fused, card), ["counts"]
-        inputs = (counts[:, None].expand(-1, card.steps, -1, -1, -1).contiguous(),)
-        dynamic = (batch,)
-    outputs = [*_named("map", sums), "activity", *_named("next_membrane", membranes)]
-    outputs += _named("next_head_sum", sums)
+def export(network: Network, card: Card) -> bytes:
+    """The step graph of a network as bytes; the same network gives the same bytes."""
+    fused = network.fused()
+    inputs = zero_inputs(fused, card, BATCH)
+    _, _, membranes, sums = inputs
+    state = [*_named("membrane", membranes), *_named("head_sum", sums)]
+    batch = {0: torch.export.Dim("batch", min=1, max=MAX_BATCH)}
     program = torch.onnx.export(
-        graph.eval(), inputs, dynamo=True, dynamic_shapes=dynamic, opset_version=OPSET,
-        input_names=names, output_names=outputs, verbose=False,
-    )  # fmt: skip
+        StepGraph(fused, card).eval(),
+        inputs,
+        dynamo=True,
+        dynamic_shapes=(batch, batch, tuple(batch for _ in membranes), tuple(batch for _ in sums)),
+        opset_version=OPSET,
+        input_names=["counts", "steps", *state],
+        output_names=[*_named("map", sums), "activity", *(f"next_{name}" for name in state)],
+        optimize=False,  # ONNX Runtime does that when it loads the graph
+        verbose=False,
+    )
     if program is None:
-        raise RuntimeError("torch.onnx.export gave no program")
+        raise ExportFailed(f"torch.onnx gave no graph for {card.name}")
     return _plain(program.model_proto)
 
 
@@ -124,12 +100,11 @@ def main(arguments: list[str]) -> int:
     """Export one graph; the exit status is 1, with the reason on stderr, where that fails."""
     parser = argparse.ArgumentParser(prog="python -m model.engines.export", description=__doc__)
     parser.add_argument("model", help="zoo name, or path of a card")
-    parser.add_argument("kind", choices=["step", "window"])
     parser.add_argument("file", type=Path)
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     try:
-        keep(export(load(options.model), load_card(options.model), options.kind), options.file)
+        keep(export(load(options.model), load_card(options.model)), options.file)
     except ModelError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
