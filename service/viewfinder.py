@@ -18,7 +18,7 @@ class Viewfinder:
         fps: most pictures a second.
 
     Attributes:
-        width: wanted columns of a picture, None while nobody looks; set from any thread.
+        width: most columns of a picture, None while nobody looks; set from any thread.
     """
 
     def __init__(self, info: SourceInfo, fps: float) -> None:
@@ -41,7 +41,7 @@ class Viewfinder:
         if now_s < self._due_s or not len(events):
             return None
         gathered, self._gathered = self._gathered, []
-        webp = encode_webp(draw_counts(self._trail_of(width).add(Events.concatenate(gathered))), width)
+        webp = encode_webp(draw_counts(self._trail_of(width).add(Events.concatenate(gathered))))
         done_s = time.monotonic()
         # at most a third of the time goes into pictures: on a busy machine steps must not wait for them
         self._due_s = max(now_s + self._interval_s, done_s + 2 * (done_s - now_s))
@@ -53,7 +53,7 @@ class Viewfinder:
         return self._trail
 
     def _letterbox(self, width: int) -> Letterbox:
-        """Sensor to a picture of its own shape, never larger than the sensor (enlarging comes last)."""
+        """Sensor to a picture of its own shape, never larger than the sensor: viewers enlarge for nothing."""
         columns = min(width, self._info.width)
         rows = max(1, round(self._info.height * columns / self._info.width))
         return Letterbox(self._info.width, self._info.height, columns, rows)

@@ -44,6 +44,8 @@ export class View {
     const { context, canvas } = this;
     context.fillStyle = "#05070b";
     context.fillRect(0, 0, canvas.width, canvas.height);
+    // Enlarged pixels stay sharp: each is one pixel of the sensor.
+    context.imageSmoothingEnabled = Boolean(this.picture) && this.picture.width > canvas.width;
     if (this.picture) context.drawImage(this.picture, 0, 0, canvas.width, canvas.height);
     const scale = canvas.width / this.sensor[0];
     for (const box of this.boxes) this.paintBox(box, scale);
