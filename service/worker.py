@@ -133,7 +133,7 @@ class Worker:
         for stream, waiting in list(self._waiting.items()):
             try:
                 batcher = self._models.get(waiting.request["model"])
-            except (ModelError, OSError, RuntimeError) as error:
+            except Exception as error:  # noqa: BLE001 - a process edge: the cause goes to the stream, by name
                 del self._waiting[stream]
                 self._fail(stream, error)
                 continue
@@ -146,7 +146,7 @@ class Worker:
         try:
             slots = attach(ring_from_wire(request["ring"]))
             batcher.open(stream, _options(batcher, request), Resume(**request["resume"]))
-        except (OSError, ValueError) as error:
+        except (KeyError, OSError, TypeError, ValueError) as error:
             self._fail(stream, BadRequest(f"the stream cannot be opened: {error}"))
             return
         self._seats[stream] = _Seat(batcher, slots, request["model"])

@@ -9,14 +9,21 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
+from service.answers import Answer
+from service.detecting import DetectRun
+from service.options import DetectOptions, StreamSpec
 from service.runtime import Runtime
 from service.settings import Settings
+from service.streams import LiveStream
+from tests.service.recordings import HEIGHT, WIDTH
 
 Result = TypeVar("Result")
 CALL_S = 60.0
 START_S = 240.0
+SIZED = DetectOptions(width=WIDTH, height=HEIGHT)
 
 
 class RunningRuntime:
@@ -71,3 +78,27 @@ def is_alive(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+async def all_of(run: DetectRun) -> list[Answer]:
+    async with run:
+        return [answer async for answer in run]
+
+
+async def messages_until(stream: LiveStream, enough: Any, view_width: int | None = None) -> list[Any]:
+    """What a viewer gets until `enough(messages)`, or the stream's end."""
+    messages: list[Any] = []
+    async with asyncio.timeout(30), stream.subscribe(view_width) as viewer:
+        async for message in viewer:
+            messages.append(message)
+            if enough(messages):
+                break
+    return messages
+
+
+def of_type(messages: list[Any], kind: str) -> list[dict[str, Any]]:
+    return [message for message in messages if isinstance(message, dict) and message["type"] == kind]
+
+
+def replay(path: Path, query: str = "speed=1&loop=1", **chosen: Any) -> StreamSpec:
+    return StreamSpec(f"file://{path}?{query}", width=WIDTH, height=HEIGHT, **chosen)
