@@ -82,6 +82,12 @@ class SimulatedSource:
         self._info = SourceInfo("sim", settings.width, settings.height, live)
         self._closed = threading.Event()
         self._truth: Street | None = None
+        self._zero_s: float | None = None
+
+    @property
+    def event_clock_s(self) -> float | None:
+        """`time.monotonic()` at event time 0 at speed 1; None at others and before the first event."""
+        return self._zero_s
 
     @property
     def info(self) -> SourceInfo:
@@ -117,11 +123,14 @@ class SimulatedSource:
         maker = threading.Thread(target=self._make, args=(made,), name="street", daemon=True)
         maker.start()
         due_s: float | None = None
+        end_us = 0
         while (item := made.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
             now_s = time.monotonic()
             due_s = max(now_s if due_s is None else due_s, now_s - CATCH_UP_S) + STEP_US * 1e-6 / speed
+            end_us += STEP_US
+            self._zero_s = due_s - end_us * 1e-6 if speed == 1 else None
             if self._closed.wait(max(0.0, due_s - now_s)):
                 return
             yield item
