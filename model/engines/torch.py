@@ -39,7 +39,7 @@ class TorchEngine:
         if threads is not None and self._device.type == "cpu":
             torch.set_num_threads(threads)
         self._card, self._meter = card, Meter(card)
-        self._network = network.fused().to(self._device)
+        self._network = _channels_last(network.fused().to(self._device))
         self._dtype = next(network.parameters()).dtype
         self._sum_shapes = self._head_shapes()
         self._zero = self.initial_state(1)
@@ -48,7 +48,8 @@ class TorchEngine:
         """The zero state of so many rows. Raises BadSetting for a batch outside 1..1024."""
         check_batch(batch)
         width, height = self._card.grid
-        membranes = self._network.initial_state(batch, height, width, device=self._device, dtype=self._dtype)
+        layers = self._network.initial_state(batch, height, width, device=self._device, dtype=self._dtype)
+        membranes = tuple(map(_innermost, layers))
         sums = tuple(self._zeros(batch, shape) for shape in self._sum_shapes)
         return State(membranes, sums, np.zeros(batch, np.int64))
 
@@ -57,8 +58,10 @@ class TorchEngine:
         """One step; see `Engine`."""
         check_counts(counts, self._card, state.batch, window=False)
         require_match(state, self._zero)
-        features, membranes, raw = self._network.step(self._input(counts), state.membranes)
-        sums = tuple(a + b for a, b in zip(state.head_sums, features, strict=True))
+        # A restored state may lie otherwise in memory, and the order of memory is the order of summing.
+        before = tuple(map(_innermost, state.membranes))
+        features, membranes, raw = self._network.step(self._input(counts), before)
+        sums = tuple(a + _innermost(b) for a, b in zip(features, state.head_sums, strict=True))
         return self._output(membranes, sums, state.steps + 1, raw, 1)
 
     @torch.inference_mode()
@@ -103,6 +106,18 @@ class TorchEngine:
 def _numpy(tensor: Tensor) -> NDArray[np.float32]:
     array: NDArray[np.float32] = tensor.to("cpu", torch.float32).contiguous().numpy()
     return array
+
+
+def _channels_last(network: Network) -> Network:
+    """Kernels with their channels innermost; each layer's output follows. Up to twice as fast on CPUs."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = _innermost(parameter.data)
+    return network
+
+
+def _innermost(tensor: Tensor) -> Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def _device(name: str) -> torch.device:

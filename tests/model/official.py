@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import types
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,25 @@ def write_checkpoint(
         content |= {"ema": model if ema else None, "optimizer": None, "wandb_id": None}
         torch.save(content, path)
         return {name: t.numpy().copy() for name, t in model.state_dict().items()}
+
+
+class Calls:
+    """Pickles as a call of `function` with `args`."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self.call = function, args
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call
+
+
+def write_archive(
+    path: Path, pickled: bytes, storages: dict[str, bytes] | None = None, **extra: bytes
+) -> Path:
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("net/data.pkl", pickled)
+        for key, data in (storages or {}).items():
+            made.writestr(f"net/data/{key}", data)
+        for name, data in extra.items():
+            made.writestr(name, data)
+    return path
