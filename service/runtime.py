@@ -32,7 +32,7 @@ from streaming.limits import Limits
 
 __all__ = ["CONTENT_TYPE", "DetectRun", "Health", "LiveStream", "Runtime", "Viewer", "WorkerHealth"]
 
-LIVE_IN_FLIGHT, UPLOAD_IN_FLIGHT = 2, 6
+LIVE_IN_FLIGHT, UPLOAD_IN_FLIGHT = 5, 8  # enough to hide the way between processes on a busy machine
 OPEN_LIVE_S, OPEN_UPLOAD_S = 60.0, 60.0
 WORKER_PATIENCE_S = 60.0
 
