@@ -30,8 +30,8 @@ MODEL = Letterbox(WIDTH, HEIGHT, 256, 192)
 """The sensor on the grid of the default model."""
 FULL = Letterbox(WIDTH, HEIGHT, WIDTH, HEIGHT)
 CASES = (
-    ("evt3", "raw", MODEL, "10 x"),
-    ("evt3", "raw", FULL, ""),
+    ("evt3", "raw", FULL, "10 x"),
+    ("evt3", "raw", MODEL, ""),
     ("evt2", "raw", MODEL, ""),
     ("dat", "dat", MODEL, ""),
     ("aedat4", "aedat4", MODEL, ""),

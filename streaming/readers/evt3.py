@@ -124,7 +124,7 @@ def decode_evt3(
     count, i, room = 0, int(state[NEXT]), len(t_us) - VECTOR
     limit = _columns_open(now, row, width, height)
     end = len(words)
-    while i < end and count <= room:
+    while 0 <= i < end and 0 <= count <= room:  # the zeros tell the compiler that no index wraps
         word = int(words[i])
         kind, value, low11 = word >> 12, word & 0xFFF, word & 0x7FF
         if kind == ADDR_X:
