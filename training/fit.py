@@ -24,7 +24,7 @@ from training.datasets.scenes import SceneSettings
 from training.datasets.simulated import SimulatedData
 from training.ema import WeightAverage
 from training.evaluate import Report, layer_warnings, measure
-from training.optim import Stepper, make_optimizer
+from training.optim import Trainer, make_optimizer
 from training.plots import plot_run
 from training.progress import Log, MeanLoss, OnProgress, TrainProgress
 from training.schedule import Budget, learning_rate
@@ -82,7 +82,7 @@ class _Run:
         self.rng = np.random.default_rng(settings.seed)
         self.network = _new_network(settings, len(data.classes))
         self.average = WeightAverage(self.network, settings.ema)
-        self.stepper = Stepper(self.network, make_optimizer(self.network, settings), settings)
+        self.trainer = Trainer(self.network, make_optimizer(self.network, settings), settings)
         self.progress, self.position = self._start_or_resume()
         self.first_views = self.progress.views
         self.budget = Budget(settings.steps, settings.minutes, self.progress.spent_s)
@@ -103,7 +103,7 @@ class _Run:
             self.log.path.unlink(missing_ok=True)
             return Progress(), None
         return load_checkpoint(
-            self.checkpoint, self.settings, self.network, self.average, self.stepper.optimizer, self.rng
+            self.checkpoint, self.settings, self.network, self.average, self.trainer.optimizer, self.rng
         )
 
     def go(self, chunks: Chunks) -> None:
@@ -126,7 +126,7 @@ class _Run:
     def _step(self, batches: Batches) -> None:
         fraction = self.budget.fraction(self.progress.step)
         lr = learning_rate(self.settings.lr, fraction) * self.budget.ebb()
-        loss = self.stepper.step(batches.next(fraction), lr)
+        loss = self.trainer.step(batches.next(fraction), lr)
         self.average.update(self.network)
         self.progress.step += 1
         self.progress.views += self.settings.batch
@@ -168,7 +168,7 @@ class _Run:
         self.progress.spent_s = self.budget.elapsed_s
         position = torch.from_numpy(pool.position())
         save_checkpoint(
-            self.checkpoint, self.settings, self.network, self.average, self.stepper.optimizer, self.rng,
+            self.checkpoint, self.settings, self.network, self.average, self.trainer.optimizer, self.rng,
             position, self.progress,
         )  # fmt: skip
         report = self._measure(self.settings.validation)

@@ -36,7 +36,7 @@ def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.A
     return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, 0.99))
 
 
-class Stepper:
+class Trainer:
     """Applies batches to a network."""
 
     def __init__(self, network: Network, optimizer: torch.optim.Optimizer, settings: TrainSettings) -> None:

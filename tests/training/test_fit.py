@@ -20,7 +20,7 @@ from training.data import TrainingData
 from training.errors import BadTraining, Diverged
 from training.evaluate import layer_warnings, measure
 from training.fit import train
-from training.optim import Stepper, make_optimizer
+from training.optim import Trainer, make_optimizer
 from training.progress import TrainProgress
 from training.settings import TrainSettings
 
@@ -43,9 +43,9 @@ def fixed_batch(data: TrainingData, count: int) -> Batch:
 def test_four_windows_are_learnt_by_heart(square_data: TrainingData, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = build(named_layout("ems-nano", classes=3), height=GRID[1], width=GRID[0]).train()
-    stepper = Stepper(network, make_optimizer(network, settings(tmp_path)), settings(tmp_path))
+    trainer = Trainer(network, make_optimizer(network, settings(tmp_path)), settings(tmp_path))
     batch = fixed_batch(square_data, 4)
-    losses = [stepper.step(batch, 4e-3).total.item() for _ in range(60)]
+    losses = [trainer.step(batch, 4e-3).total.item() for _ in range(60)]
     assert losses[-1] < 0.35 * losses[0]
     report = measure(network.eval(), square_data.held_out(4), GRID, square_data.classes)
     assert report.scores.map50 > 0.6
@@ -116,10 +116,10 @@ def test_a_loss_that_is_no_number_says_so(square_data: TrainingData, tmp_path: P
     network = build(named_layout("ems-nano", classes=3)).train()
     with torch.no_grad():
         next(network.detect.parameters()).fill_(float("nan"))
-    stepper = Stepper(network, make_optimizer(network, settings(tmp_path)), settings(tmp_path))
+    trainer = Trainer(network, make_optimizer(network, settings(tmp_path)), settings(tmp_path))
     before = {name: value.clone() for name, value in network.state_dict().items() if "norm" not in name}
     with pytest.raises(Diverged, match=r"the loss is nan .* learning rate 0\.001 in float32; .* lower lr"):
-        stepper.step(fixed_batch(square_data, 2), 1e-3)
+        trainer.step(fixed_batch(square_data, 2), 1e-3)
     for name, value in before.items():
         assert torch.equal(network.state_dict()[name], value) or not bool(value.isfinite().all()), name
 
