@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+import anyio
 
 from model.errors import ModelError
 from service.answers import Answer
@@ -86,12 +89,23 @@ class Summary:
 async def messages(run: DetectRun, heading: Heading) -> AsyncGenerator[Message]:
     """`recording`, then every `detections`, then `summary`; errors are raised. Closing it cancels the run."""
     summary = Summary()
-    async with run:
+    async with _held(run):
         yield heading.to_message(await run.opened())
         async for answer in run:
             summary.add(answer)
             yield answer.to_message()
     yield summary.to_message()
+
+
+@asynccontextmanager
+async def _held(run: DetectRun) -> AsyncIterator[None]:
+    """`async with run`, but leaving takes its time even where the request around it is cancelled."""
+    await run.__aenter__()
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await run.__aexit__(None, None, None)
 
 
 async def told(stream: AsyncGenerator[Message]) -> AsyncGenerator[Message]:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, Annotated, Any, TypeVar
+from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from service.errors import DeadlineExceeded
 from service.options import DetectOptions
 from service.recordings import Kept
 from service.results import NDJSON, Heading, Message, document, line, messages, told
 from service.routes.context import Context, Shared
+from service.routes.waiting import while_wanted
 from service.schemas import DETECT_BODY, Detection, DetectQuery, JobState, refusals
 from service.uploads import receive
 
 router = APIRouter(tags=["detection"])
 _SPOOL_BYTES = 1 << 20
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +126,7 @@ async def _as_job(task: Task, context: Context, asked: bool) -> Response:
 
 async def _as_lines(request: Request, stream: AsyncGenerator[Message], deadline_s: float) -> Response:
     try:
-        first = await _while_wanted(request, _first(stream), deadline_s)
+        first = await while_wanted(request, _first(stream), deadline_s)
     except BaseException:
         await stream.aclose()
         raise
@@ -167,7 +164,7 @@ async def _as_document(request: Request, stream: AsyncGenerator[Message], contex
     # Spooled and not gathered in memory: a small file can hold hours.
     spool = SpooledTemporaryFile(_SPOOL_BYTES, dir=str(context.uploads))  # noqa: SIM115 - closed by its reader
     try:
-        await _while_wanted(request, _fill(spool, stream), context.settings.deadline_s)
+        await while_wanted(request, _fill(spool, stream), context.settings.deadline_s)
     except BaseException:
         spool.close()
         raise
@@ -184,28 +181,3 @@ async def _fill(spool: IO[bytes], stream: AsyncGenerator[Message]) -> None:
 def _emptied(spool: IO[bytes]) -> Any:
     with spool:
         yield from document(spool)
-
-
-async def _while_wanted(request: Request, work: Coroutine[Any, Any, T], deadline_s: float) -> T:
-    """The result of `work`, cancelled when the client leaves or the deadline passes."""
-    task = asyncio.create_task(work)
-    gone = asyncio.create_task(_disconnected(request))
-    try:
-        done, _ = await asyncio.wait((task, gone), timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
-        if task in done:
-            return task.result()
-        if gone in done:
-            raise ClientDisconnect
-        raise DeadlineExceeded(
-            f"found no answer after {deadline_s:g} s; send 'Prefer: respond-async' for a job without a "
-            "deadline, or cut the recording with start_us and end_us"
-        )
-    finally:
-        task.cancel()
-        gone.cancel()
-        await asyncio.wait((task, gone))
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

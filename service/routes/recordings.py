@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from service.recordings import Kept
 from service.routes.context import Shared
+from service.routes.waiting import while_wanted
 from service.schemas import DETECT_BODY, KeepQuery, KeptRecording, KeptRecordings, TimeUs, refusals
 from service.uploads import Upload, receive
 
@@ -43,11 +44,15 @@ Asked = Annotated[Kept, Depends(kept_of)]
     openapi_extra={"requestBody": DETECT_BODY},
 )
 async def keep(
-    sent: Annotated[tuple[Upload, KeepQuery], Depends(upload_of)], context: Shared, response: Response
+    request: Request,
+    sent: Annotated[tuple[Upload, KeepQuery], Depends(upload_of)],
+    context: Shared,
+    response: Response,
 ) -> dict[str, Any]:
     """Keeps it where nothing is wrong with it; past `max_recordings` the one unused longest goes."""
     upload, query = sent
-    kept = await context.recordings.keep(upload, query.format, query.width, query.height)
+    reading = context.recordings.keep(upload, query.format, query.width, query.height)
+    kept = await while_wanted(request, reading, context.settings.deadline_s)
     response.headers["Location"] = f"/recordings/{kept.id}"
     return kept.describe()
 

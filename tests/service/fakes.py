@@ -50,6 +50,7 @@ class FakeRun:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await asyncio.sleep(0.01)  # the real one has processes to end: it must be let
         self._runtime.open_runs -= 1
 
     async def opened(self) -> SourceInfo:
