@@ -304,10 +304,10 @@ async function begin() {
     await new Promise((resolve) => setTimeout(resolve, 500));
     health = await ready();
   }
-  $("device").textContent = health.device ? `on ${health.device}` : "";
+  $("device").textContent = health.worker?.device ? `on ${health.worker.device}` : "";
   await attempt(async () => {
-    const { models } = await getJson("/models");
-    const model = models.find((row) => row.default) ?? models[0];
+    const { models, default: usual } = await getJson("/models");
+    const model = models.find((row) => row.name === usual) ?? models[0];
     if (model?.threshold) {
       threshold = model.threshold;
       $("threshold").value = String(threshold);
