@@ -127,8 +127,8 @@ def _one(dice: Dice, low: float, high: float) -> float:
 
 
 def _draw_person(dice: Dice, place: Place, begin_s: float, half_view: float, turn: int) -> Actor:
-    """Three in four cross the view; the others come towards the camera or walk away."""
-    crosses = _one(dice, 0, 1) < 0.75
+    """Four in five cross the view; the others come towards the camera or walk away."""
+    crosses = _one(dice, 0, 1) < 0.8
     kind = RUN if _one(dice, 0, 1) < 0.12 else WALK
     child = float(_one(dice, 0, 1) < 0.1)
     height = 1.7 * (1 + 0.06 * float(dice.normal(1))) * (1 - 0.3 * child)

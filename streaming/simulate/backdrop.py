@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streaming.simulate.brush import Brush
+from streaming.simulate.camera import Rays
 from streaming.simulate.noise import Dice, fractal_noise, planes
 from streaming.simulate.parts import HOLE, PartList, Pattern, Point
 from streaming.simulate.sprites import paint
@@ -233,16 +234,10 @@ class _Canvas:
         return torch.exp(self.textures.smooth * soft[..., None] + self.textures.fine * grain[..., None])
 
 
-def view_backdrop(canvas: Tensor, affine: Tensor, shape: tuple[int, int]) -> Tensor:
-    """(B, K, h, w) what is seen of canvases (B, H, W) through `Camera.unrotate` maps (B, K, 2, 3)."""
-    scenes, times = affine.shape[:2]
-    height, width = shape
-    size = torch.tensor([canvas.shape[2], canvas.shape[1]], device=canvas.device)
-    to_px = torch.tensor(
-        [[width / 2, 0, width / 2], [0, height / 2, height / 2], [0, 0, 1]], device=canvas.device
-    )
-    theta = (affine @ to_px) * (2 / size)[:, None]
-    grid = F.affine_grid(theta.view(-1, 2, 3), [scenes * times, 1, height, width], align_corners=False)
+def view_backdrop(canvas: Tensor, rays: Rays) -> Tensor:
+    """(B, K, h, w) what is seen of canvases (B, H, W) along `rays`."""
+    scenes, times, height, width = rays.x.shape
+    grid = torch.stack((rays.x * (2 / canvas.shape[2]), rays.y * (2 / canvas.shape[1])), -1)
     seen = F.grid_sample(
         canvas[:, None],
         grid.view(scenes, times * height, width, 2),

@@ -29,6 +29,18 @@ class View:
 
 
 @dataclass(frozen=True)
+class Rays:
+    """Where pixels look: at which px about the middle the camera of time 0 would see the same.
+
+    Attributes:
+        x, y: (B, K, h, w).
+    """
+
+    x: Tensor
+    y: Tensor
+
+
+@dataclass(frozen=True)
 class Camera:
     """Cameras of B scenes. Pixels are rendered pixels, rows counted from the middle of the picture.
 
@@ -59,19 +71,11 @@ class Camera:
         swings = (self.swing[..., None] * (angle.sin() - self.phase[..., None].sin())).sum(2)
         return View(*(self.rate[..., None] * t_s + swings).unbind(1))
 
-    def unrotate(self, view: View) -> Tensor:
-        """(B, K, 2, 3) affine maps from picture px (x, y, 1) to px about the middle at time 0."""
-        cos, sin = view.roll.cos(), view.roll.sin()
-        x0, y0 = -view.shift_x - self.width / 2, -view.shift_y - self.height / 2
-        rows = torch.stack((cos, sin, cos * x0 + sin * y0, -sin, cos, cos * y0 - sin * x0), -1)
-        return rows.view(*view.roll.shape, 2, 3)
-
-    def pixel_rays(self, view: View) -> tuple[Tensor, Tensor]:
-        """(B, K, h, w) columns and rows of every pixel centre as the camera at time 0 would see them."""
-        affine = self.unrotate(view)[..., None, None]
-        x = torch.arange(self.width, device=view.roll.device) + 0.5
-        y = (torch.arange(self.height, device=view.roll.device) + 0.5)[:, None]
-        return (
-            affine[:, :, 0, 0] * x + (affine[:, :, 0, 1] * y + affine[:, :, 0, 2]),
-            affine[:, :, 1, 0] * x + (affine[:, :, 1, 1] * y + affine[:, :, 1, 2]),
+    def rays(self, view: View) -> Rays:
+        """Where every pixel of `view` looks."""
+        cos, sin, shift_x, shift_y = (
+            value[..., None, None] for value in (view.roll.cos(), view.roll.sin(), view.shift_x, view.shift_y)
         )
+        x = torch.arange(self.width, device=view.roll.device) + (0.5 - self.width / 2) - shift_x
+        y = torch.arange(self.height, device=view.roll.device)[:, None] + (0.5 - self.height / 2) - shift_y
+        return Rays(cos * x + sin * y, cos * y - sin * x)

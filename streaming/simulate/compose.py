@@ -78,9 +78,9 @@ class Frames:
 def render(stage: Stage, cast: Cast, view: View, t_s: Tensor) -> Frames:
     """Pictures at (K,) seconds, of a camera at `view` (B, K)."""
     camera = stage.camera
-    shape = (camera.height, camera.width)
-    pictures = view_backdrop(stage.canvas, camera.unrotate(view), shape)
-    lay_ground(pictures, stage.ground, camera, view)
+    rays = camera.rays(view)
+    pictures = view_backdrop(stage.canvas, rays)
+    lay_ground(pictures, stage.ground, camera, view, rays)
     placement = project(cast.bodies, camera, view, t_s)
     seen = parts_to_px(cast.parts, placement)
     brush = Brush(stage.textures.tile, _texels_per_px(cast.texels, placement), stage.softness_px)

@@ -137,7 +137,7 @@ def _leg(gait: Gait, phase: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _even(phase: Tensor) -> Tensor:
-    """A sine made almost straight between its turns: legs swing evenly, so a standing foot stays where it is."""
+    """A sine made almost straight between its turns: a foot on the ground stays where it is."""
     return torch.asin(0.95 * phase.sin()) / math.asin(0.95)
 
 

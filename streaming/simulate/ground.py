@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streaming.simulate.camera import Camera, View
+from streaming.simulate.camera import Camera, Rays, View
 from streaming.simulate.noise import Dice, fractal_noise, planes
 
 TEXELS = 256
@@ -71,15 +71,14 @@ def _draw_tile(dice: Dice, n: int) -> Tensor:
     return grain[:, None] * rough
 
 
-def lay_ground(pictures: Tensor, ground: Ground, camera: Camera, view: View) -> None:
+def lay_ground(pictures: Tensor, ground: Ground, camera: Camera, view: View, rays: Rays) -> None:
     """Lay the ground over the backdrop in `pictures` (B, K, h, w), only where it can be seen."""
-    x, y = camera.pixel_rays(view)
     for scene, seen in enumerate(ground.seen.tolist()):
-        below = y[scene] - camera.horizon_px[scene]
+        below = rays.y[scene] - camera.horizon_px[scene]
         top = int((below.amax((0, 2)) <= 0).sum())
         if seen and top < camera.height:
             part = pictures[scene, :, top:]
-            part.copy_(_lay(part, ground, scene, camera, view, x[scene, :, top:], below[:, top:]))
+            part.copy_(_lay(part, ground, scene, camera, view, rays.x[scene, :, top:], below[:, top:]))
 
 
 def _lay(

@@ -134,11 +134,12 @@ class Street:
         return self._stage.camera.at(torch.tensor([(t % period_us) * 1e-6 for t in t_us]))
 
     def _timed(self, crossings: Crossings, start_us: int) -> Events:
-        t_us = start_us + (crossings.share * STEP_US).long()
-        order = torch.argsort(t_us, stable=True)
-        place, width = crossings.pixel[order], self._settings.width
-        row = torch.div(place, width, rounding_mode="floor")
-        return Events.of(t_us[order], place - row * width, row, crossings.polarity[order])
+        # Times inside a step fit 16 bits, which numpy sorts by radix, many times faster than 64.
+        inside_us = (crossings.share * STEP_US).numpy().astype(np.uint16)
+        order = np.argsort(inside_us, kind="stable")
+        row, column = np.divmod(crossings.pixel.numpy()[order], self._settings.width)
+        t_us = inside_us[order].astype(np.int64) + start_us
+        return Events.of(t_us, column, row, crossings.polarity.numpy()[order])
 
     @torch.no_grad()
     def truth(self, t_us: int) -> Truth:
@@ -212,9 +213,9 @@ def _draw_camera(dice: Dice, height: int, width: int) -> Camera:
     """Swings turn and sway the camera slowly; their periods divide CAMERA_PERIOD_S."""
     swing, turns = torch.zeros(1, AXES, 2), torch.ones(1, AXES, 2)
     for axis, sizes, cycles in (
-        (SHIFT_X, (0.05 * width, 0.004 * width), (60, 331)),
+        (SHIFT_X, (0.09 * width, 0.004 * width), (75, 331)),
         (SHIFT_Y, (0.008 * height, 0.003 * height), (83, 410)),
-        (X_M, (0.35, 0.0), (72, 1)),
+        (X_M, (0.5, 0.0), (80, 1)),
     ):
         swing[0, axis], turns[0, axis] = torch.tensor(sizes), torch.tensor(cycles).float()
     omega = turns * (2 * math.pi / CAMERA_PERIOD_S)

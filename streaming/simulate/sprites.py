@@ -147,6 +147,7 @@ def _paint_one_part(
     slope = (part[R2] - part[R1]) / length
     flat, rough, ring = part[FLAT] > 0.5, part[ROUGH], part[RING]
     noisy, patterned = part[TEXTURE] > 0 or rough > 0, part[PERIOD_U] > 0 or part[PERIOD_V] > 0
+    hole = np.float32(part[TONE2] < 0)
     gained = 0
     for y in range(top, bottom + 1):
         for x in range(left, right + 1):
@@ -168,10 +169,8 @@ def _paint_one_part(
             tone = part[TONE]
             if patterned:
                 inside = _stripe(u, part[PERIOD_U], part[DUTY_U]) * _stripe(v, part[PERIOD_V], part[DUTY_V])
-                if part[TONE2] < 0:
-                    alpha *= 1 - inside
-                else:
-                    tone += inside * (part[TONE2] - tone)
+                alpha *= 1 - hole * inside
+                tone += (1 - hole) * inside * (part[TONE2] - tone)
             picture[y, x] += alpha * (tone * _tone(part, v, radius, noise) - picture[y, x])
             if name != NOBODY and alpha > 0.5 and owner[y, x] != name:
                 owner[y, x] = name
