@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from model.card import Card, load_card
 from model.encodings import encode
 from model.engines.base import MAX_BATCH
-from model.engines.cache import keep
+from model.engines.cache import Kind, keep
+from model.engines.unroll import unroll
 from model.errors import ExportFailed, ModelError
 from model.networks import Network
 from model.weights import load
@@ -56,9 +57,14 @@ def zero_inputs(
     return counts, torch.zeros(batch, dtype=torch.int64), membranes, sums
 
 
+def export(network: Network, card: Card, kind: Kind = "step") -> bytes:
+    """A graph of a network as bytes; the same network gives the same bytes."""
+    step = _step_graph(network, card)
+    return step if kind == "step" else unroll(step, card.steps)
+
+
 @torch.no_grad()
-def export(network: Network, card: Card) -> bytes:
-    """The step graph of a network as bytes; the same network gives the same bytes."""
+def _step_graph(network: Network, card: Card) -> bytes:
     fused = network.fused()
     inputs = zero_inputs(fused, card, BATCH)
     _, _, membranes, sums = inputs
