@@ -23,9 +23,9 @@ from streaming.errors import BackwardTime, BrokenRecording, EventsOutsideSensor,
 from streaming.events import Events
 from streaming.readers.recording import Recording
 
-BLOCK_BYTES = 1 << 15
-PACKET_EVENTS = 1 << 15
-"""Small enough that a packet is still in the cache when it is stepped; the largest packets cost 30 % more."""
+BLOCK_BYTES = 1 << 17
+PACKET_EVENTS = 1 << 16
+"""Small enough that a packet is still in the cache when it is stepped, large enough to be worth a call."""
 JITTER_US = 100
 """Sensors repeat a few microseconds (Gen4.1: up to 16 after each millisecond); such events keep the newest
 time. A larger step back is `BackwardTime`."""
