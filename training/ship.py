@@ -62,9 +62,9 @@ def command(settings: TrainSettings) -> str:
     budget = (
         f"--minutes {settings.minutes:g}" if settings.minutes is not None else f"--steps {settings.steps}"
     )
-    words = [
-        f"spikesight train --layout {settings.layout} --out {settings.out} {budget} --seed {settings.seed}"
-    ]
+    # The folder's own name alone: a card that is passed on keeps the paths of its maker's machine to itself.
+    out = f"runs/{settings.out.name}"
+    words = [f"spikesight train --layout {settings.layout} --out {out} {budget} --seed {settings.seed}"]
     for name in ("batch", "lr", "precision", "device", "views", "generators", "warm_share", "threads"):
         value = getattr(settings, name)
         if value != getattr(default, name):
