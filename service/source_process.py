@@ -137,5 +137,6 @@ class SourceProcess:
     def _free(self) -> None:
         if self._child is not None:
             self._child.close()
-        if self._ring is not None:
-            self._ring.close()
+        ring, self._ring = self._ring, None  # its memory goes now, not when cycles are collected
+        if ring is not None:
+            ring.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -122,6 +123,21 @@ def test_a_broken_recording_gives_its_answers_then_its_fault(running: RunningRun
         running.call(read())
     assert answers
     assert sum(answer.events for answer in answers) < 400_000
+
+
+def test_a_finished_run_holds_no_shared_memory(running: RunningRuntime, recording: Path) -> None:
+    def held() -> int:
+        links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+        return sum("/dev/shm/" in os.readlink(link) for link in links if link.is_symlink())
+
+    before = held()
+    gc.disable()  # reference counts alone must free it
+    try:
+        for _ in range(3):
+            running.call(all_of(running.runtime.detect(recording, SIZED)))
+        assert held() == before
+    finally:
+        gc.enable()
 
 
 def test_cancel_kills_the_reader(running: RunningRuntime, tmp_path: Path) -> None:
