@@ -59,7 +59,9 @@ def zero_inputs(
 
 def export(network: Network, card: Card, kind: Kind = "step") -> bytes:
     """A graph of a network as bytes; the same network gives the same bytes."""
-    step = _step_graph(network, card)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own, about torch's internals
+        step = _step_graph(network, card)
     return step if kind == "step" else unroll(step, card.steps)
 
 
@@ -108,7 +110,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("model", help="zoo name, or path of a card")
     parser.add_argument("file", type=Path)
     options = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")
     try:
         keep(export(load(options.model), load_card(options.model)), options.file)
     except ModelError as error:

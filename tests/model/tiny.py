@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -102,9 +101,7 @@ def keep_step_graph(path: Path) -> Path:
     card, files = load_card(path), find(path)
     target = graph_path(card, files, "step")
     if target.name not in _graphs:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            _graphs[target.name] = export(load(path), card)
+        _graphs[target.name] = export(load(path), card)
     keep(_graphs[target.name], target)
     return path
 
