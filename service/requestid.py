@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 import uuid
@@ -11,7 +12,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import ServiceError
+from service.errors import ServiceError, error_message
 from service.problems import error_response
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -96,10 +97,15 @@ class _Exchange:
             self._body_unread = False
 
     async def fail(self) -> None:
+        error = ServiceError()
         if self._scope["type"] == "websocket":
-            await self._send({"type": "websocket.close", "code": 1011, "reason": "unexpected error"})
+            if self._status is not None:
+                await self._send(
+                    {"type": "websocket.send", "text": json.dumps(error_message(error, fatal=True))}
+                )
+            await self._send({"type": "websocket.close", "code": 1011, "reason": "internal"})
         elif self._status is None:
-            response = error_response(ServiceError(), self._scope)
+            response = error_response(error, self._scope)
             await response(self._scope, self.receive, self.send)
         else:
             # The status line is gone: an answer cut short is the only way left to say that it is not whole.

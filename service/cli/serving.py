@@ -33,8 +33,10 @@ def serve(
     import uvicorn
 
     from service.app import create_app
+    from service.telemetry import configure_logging
 
     settings = _settings(host=host, port=port, model=model)
+    configure_logging(settings)
     listener = _listen(settings.host, settings.port)
     address = f"http://{settings.host}:{listener.getsockname()[1]}"
     errors.print(f"Spikesight is starting on [bold]{address}[/] (live page), API at {address}/docs")
@@ -42,7 +44,8 @@ def serve(
         create_app(settings),
         log_config=None,
         access_log=False,
-        ws_max_size=settings.max_frame_bytes,
+        # Above the limit itself, so that a frame just over it is refused with a reason and not only closed.
+        ws_max_size=2 * settings.max_frame_bytes,
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[listener])

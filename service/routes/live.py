@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.websockets import WebSocket
+from starlette.websockets import WebSocketDisconnect
 
 from model.errors import BadSetting, ModelError
 from service import sockets
@@ -29,6 +30,8 @@ async def watch(socket: WebSocket, stream_id: str, context: Shared, view: View =
         width = _whole("view", view)
         await socket.accept()
         await _watch(socket, stream, width)
+    except WebSocketDisconnect:
+        return  # the client left while something was being sent
     except _KNOWN as error:
         await sockets.refuse(socket, error)
 
@@ -70,6 +73,8 @@ async def live(
             height=_needed("height", _whole("height", height)),
         )
         await _serve(socket, context, spec, _whole("view", view))
+    except WebSocketDisconnect:
+        return  # the client left while something was being sent
     except _KNOWN as error:
         await sockets.refuse(socket, error)
 

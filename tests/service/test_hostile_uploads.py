@@ -1,4 +1,4 @@
-"""Hostile files of the readers' tests, posted to the real service: each gets its problem, nobody is harmed."""
+"""Hostile files of the readers' tests, posted to the real service: each gets its problem."""
 
 from __future__ import annotations
 

@@ -158,6 +158,19 @@ def test_more_streams_than_allowed_close_with_1013(serve: Serve) -> None:
         assert closed(second) == 1013
 
 
+def test_an_unexpected_error_is_told_and_closes_with_1011(serve: Serve) -> None:
+    server = serve()
+    with connect(f"{server.ws}/live?{SIZE}") as socket:
+        stream = server.runtime.streams[told(socket)["stream"]]
+        stream.push = None  # type: ignore[method-assign, assignment] # broken on purpose
+        socket.send(FRAME)
+        error = told(socket)
+        assert closed(socket) == 1011
+    assert (error["code"], error["fatal"]) == ("internal", True)
+    assert "NoneType" not in error["message"]
+    eventually(lambda: not server.runtime.streams)
+
+
 def test_the_handshake_names_the_request(server: Served) -> None:
     with connect(f"{server.ws}/live?{SIZE}", additional_headers={"X-Request-ID": "mine-7"}) as socket:
         assert socket.response is not None
