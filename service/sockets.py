@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from service.errors import error_message, problem_of
-from service.runtime import LiveStream, Viewer
+from service.runtime import LiveStream
 
 _REASON_BYTES = 120  # a close frame holds at most 123
 
@@ -51,13 +52,7 @@ async def close(socket: WebSocket, code: int, reason: str = "") -> None:
 async def show(socket: WebSocket, stream: LiveStream, view_width: int | None) -> int:
     """Sends `stream`'s messages until it ends; the close code that fits how it ended."""
     async with stream.subscribe(view_width) as viewer:
-        await _forward(socket, viewer)
-        return viewer.close_code
-
-
-async def _forward(socket: WebSocket, viewer: Viewer) -> None:
-    async for message in viewer:
-        await send(socket, message)
+        return await viewer.pump(partial(send, socket))
 
 
 async def first_done(*works: asyncio.Task[Any]) -> asyncio.Task[Any]:

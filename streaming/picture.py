@@ -87,7 +87,7 @@ def draw_counts(counts: NDArray[Any], palette: Palette = DARK) -> Picture:
     """A picture of event counts, brighter by the logarithm of the count.
 
     Args:
-        counts: (2, H, W), any real dtype, not negative: a `Step`'s counts, or faded ones of a `Trail`.
+        counts: (2, H, W), any real dtype, not negative: a `Step`'s counts, say.
         palette: its colours.
     """
     table = _colours(palette)
@@ -100,33 +100,6 @@ def draw_counts(counts: NDArray[Any], palette: Palette = DARK) -> Picture:
 def draw_events(events: Events, width: int, height: int, palette: Palette = DARK) -> Picture:
     """(height, width, 3) picture of the events of a `width` x `height` sensor."""
     return draw_counts(count_events(events, Letterbox(width, height, width, height)), palette)
-
-
-class Trail:
-    """Counts that fade with time, so that what moves leaves a short trail.
-
-    Args:
-        letterbox: sensor size and picture size.
-        half_life_us: time after which a count is worth half, microseconds.
-    """
-
-    def __init__(self, letterbox: Letterbox, half_life_us: int = 20_000) -> None:
-        self._letterbox, self._half_life_us = letterbox, half_life_us
-        self._counts = np.zeros((2, letterbox.grid_height, letterbox.grid_width), np.float32)
-        self._newest_us: int | None = None
-
-    def add(self, events: Events) -> NDArray[np.float32]:
-        """(2, H, W) float32 counts after `events`, for `draw_counts`; backward time begins a new trail."""
-        fresh = count_events(events, self._letterbox)
-        if len(events):
-            self._fade_to(int(events.t_us[-1]))
-        np.maximum(self._counts, fresh, out=self._counts)
-        return self._counts
-
-    def _fade_to(self, t_us: int) -> None:
-        passed_us = 0 if self._newest_us is None else t_us - self._newest_us
-        self._counts *= 0.0 if passed_us < 0 else 0.5 ** (passed_us / self._half_life_us)
-        self._newest_us = t_us
 
 
 def fit_width(picture: Picture, width: int) -> Picture:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,6 +89,11 @@ class FakeViewer:
             yield b"RIFF-picture"
         while (message := await self.messages.get()) is not None:
             yield message
+
+    async def pump(self, send: Callable[[dict[str, Any] | bytes], Awaitable[None]]) -> int:
+        async for message in self:
+            await send(message)
+        return self.close_code
 
 
 class FakeStream:

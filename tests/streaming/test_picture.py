@@ -16,7 +16,6 @@ from streaming.picture import (
     DARK,
     Boxes,
     Picture,
-    Trail,
     count_events,
     draw_boxes,
     draw_counts,
@@ -66,16 +65,6 @@ def test_a_smaller_picture_keeps_every_event() -> None:
 def test_events_outside_are_refused() -> None:
     with pytest.raises(EventsOutsideSensor, match="6 x 4 sensor"):
         draw_events(Events.of([0], [6], [0], [0]), 6, 4)
-
-
-def test_a_trail_fades_by_half_and_forgets_on_backward_time() -> None:
-    trail = Trail(Letterbox(4, 4, 4, 4), half_life_us=1_000)
-    assert trail.add(Events.of([0], [1], [1], [1]))[1, 1, 1] == 1
-    assert trail.add(Events.empty())[1, 1, 1] == 1
-    assert trail.add(Events.of([1_000], [2], [2], [0]))[1, 1, 1] == 0.5
-    faded = trail.add(Events.of([500], [2], [2], [0]))
-    assert faded[1, 1, 1] == 0
-    assert faded[0, 2, 2] == 1
 
 
 def test_width_is_fitted_in_proportion() -> None:
