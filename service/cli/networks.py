@@ -40,10 +40,16 @@ def register(app: typer.Typer) -> None:
     app.add_typer(weights, name="weights")
 
 
-def models() -> None:
-    """List the shipped models."""
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show this one's card, as Markdown.")] = None,
+) -> None:
+    """List the shipped models, or show the card of one."""
     from model.card import available, load_card
+    from model.card_page import card_to_markdown
 
+    if name is not None:
+        print(card_to_markdown(load_card(name)), end="")
+        return
     table = Table("model", "classes", "grid", "steps", "threshold")
     for name in available():
         card = load_card(name)

@@ -1,0 +1,32 @@
+"""Cards as pages: what a reader must find, and that the pages in docs/ are of the weights that ship."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model.card import available, load_card
+from model.card_page import card_to_markdown
+
+PAGES = Path(__file__).parents[2] / "docs" / "models"
+
+
+@pytest.mark.parametrize("name", available())
+def test_the_page_in_docs_is_the_card(name: str) -> None:
+    page = (PAGES / f"{name}.md").read_text(encoding="utf8")
+    assert page == card_to_markdown(load_card(name)), f"run: spikesight models {name} > docs/models/{name}.md"
+
+
+def test_a_page_says_what_a_reader_needs() -> None:
+    page = card_to_markdown(load_card("ems-nano"))
+    for words in ("person, car, two-wheeler", "AP50:95", "Not good for", "spikesight train", "firing rate"):
+        assert words in page
+
+
+def test_a_card_without_measurements_says_nothing_of_them() -> None:
+    page = card_to_markdown(replace(load_card("ems-nano"), metrics={}, training={}))
+    assert "## Accuracy" not in page
+    assert "## Training" not in page
+    assert "## Not good for" in page
