@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable
 from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, Self
 
 from streaming import errors
@@ -148,12 +148,7 @@ class Child:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _receive(self) -> tuple[Any, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from streaming.errors import BadSource
 from streaming.events import Events
 from streaming.filters.settings import Setting, parse_filter
-from streaming.source import Source, SourceInfo
+from streaming.source import DerivedSource, Source
 
 Speed: TypeAlias = float | Literal["max"]
 
@@ -25,7 +24,7 @@ LONGEST_PAUSE_S = 5.0
 """Longer silences of a recording (or forged times) are cut to this."""
 
 
-class Replay:
+class Replay(DerivedSource):
     """A `Source` that gives another's events when their time has come.
 
     Packets are cut into slices of at most `slice_us`; each is given when the clock has reached its end.
@@ -60,11 +59,7 @@ class Replay:
         self._open_again, self._speed, self._loop, self._slice_us = open_again, speed, loop, slice_us
         self._clock, self._sleep = clock, sleep
         self._zero_s: float | None = None
-        self._source = open_again()
-
-    @property
-    def info(self) -> SourceInfo:
-        return self._source.info
+        super().__init__(open_again())
 
     @property
     def event_clock_s(self) -> float | None:
@@ -85,18 +80,6 @@ class Replay:
             if not self._loop or shift_us is None:
                 return
             self._reopen()
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
 
     def _reopen(self) -> None:
         self._source.__exit__(None, None, None)

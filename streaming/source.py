@@ -1,4 +1,7 @@
-"""`Source`: anything that gives events, finite or live. `streaming.sources` makes one of a path or a URI."""
+"""`Source`: anything that gives events, finite or live; `DerivedSource`: the base of one over another.
+
+`streaming.sources` makes one of a path or a URI.
+"""
 
 from __future__ import annotations
 
@@ -52,3 +55,26 @@ class Source(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+class DerivedSource:
+    """A source over another, whose sensor and lifetime are its own; a subclass gives the `packets`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._source.info
+
+    def __enter__(self) -> Self:
+        self._source.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._source.__exit__(kind, error, trace)

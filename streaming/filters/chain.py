@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from streaming.events import Events
 from streaming.filters.activity import BackgroundFilter, RefractoryFilter
 from streaming.filters.hot_pixels import HotPixelFilter
 from streaming.filters.pixelwise import FlipFilter, PolarityFilter, RegionFilter
 from streaming.filters.settings import Background, Flip, HotPixels, Polarity, Refractory, Region, Setting
-from streaming.source import Source, SourceInfo
+from streaming.source import DerivedSource, Source
 
 
 class Filter(Protocol):
@@ -66,7 +65,7 @@ class Chain:
             each.reset()
 
 
-class FilteredSource:
+class FilteredSource(DerivedSource):
     """A `Source` whose packets went through filters.
 
     Raises:
@@ -74,25 +73,9 @@ class FilteredSource:
     """
 
     def __init__(self, source: Source, settings: Sequence[Setting]) -> None:
-        self._source = source
+        super().__init__(source)
         self._chain = Chain.of(settings, source.info.width, source.info.height)
-
-    @property
-    def info(self) -> SourceInfo:
-        return self._source.info
 
     def packets(self) -> Iterator[Events]:
         """As many packets as the source has, shorter ones."""
         return map(self._chain, self._source.packets())
-
-    def __enter__(self) -> Self:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
