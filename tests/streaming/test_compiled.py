@@ -63,7 +63,7 @@ def test_the_cache_folder_is_respected(tmp_path: Path) -> None:
         "streaming.isolation",
         "streaming.ring",
         "streaming.replay",
-        "streaming.queues",
+        "streaming.summary",
         "streaming.filters.settings",
     ],
 )
