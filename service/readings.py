@@ -12,6 +12,7 @@ from service.settings import Settings
 from streaming.isolation import Child
 from streaming.limits import Limits
 from streaming.outlet import Outlet
+from streaming.span import Span
 
 PICTURE_US = 40_000
 """Least time that one picture shows."""
@@ -95,22 +96,18 @@ def _inspect(outlet: Outlet, path: Path, format_: str | None, width: int | None,
 
     outlet.limits.check_size(path)
     with open_recording(path, format=format_, width=width, height=height) as source:
-        events, first_us, last_us = 0, None, None
+        span, info = Span(), source.info
         for packet in outlet.limits.enforced(source.packets()):
-            if len(packet):
-                events += len(packet)
-                first_us = int(packet.t_us[0]) if first_us is None else first_us
-                last_us = int(packet.t_us[-1])
-        info = source.info
+            span.add(packet)
     outlet.send(
         {
             "format": info.format,
             "width": info.width,
             "height": info.height,
-            "events": events,
-            "first_t_us": first_us,
-            "last_t_us": last_us,
-            "duration_us": 0 if first_us is None or last_us is None else last_us - first_us,
+            "events": span.events,
+            "first_t_us": span.first_us,
+            "last_t_us": span.last_us,
+            "duration_us": span.duration_us,
         }
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from streaming.errors import LimitExceeded
 from streaming.events import Events
+from streaming.span import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +65,21 @@ class Limits:
         Raises:
             LimitExceeded: before the packet that passes a limit is given.
         """
-        events, first_us = 0, None
+        span = Span()
         for packet in packets:
-            if len(packet):
-                events += len(packet)
-                first_us = int(packet.t_us[0]) if first_us is None else first_us
-                self._check(events, int(packet.t_us[-1]) - first_us)
+            span.add(packet)
+            self._check(span)
             yield packet
 
-    def _check(self, events: int, duration_us: int) -> None:
-        if self.max_events is not None and events > self.max_events:
+    def _check(self, span: Span) -> None:
+        if self.max_events is not None and span.events > self.max_events:
             raise LimitExceeded(
                 f"the recording has more than {self.max_events} events, which is the most allowed. "
                 "Send a part of it."
             )
-        if self.max_duration_us is not None and duration_us > self.max_duration_us:
+        if self.max_duration_us is not None and span.duration_us > self.max_duration_us:
             raise LimitExceeded(
-                f"the recording lasts {duration_us / 1e6:.3f} s or more; at most "
+                f"the recording lasts {span.duration_us / 1e6:.3f} s or more; at most "
                 f"{self.max_duration_us / 1e6:.3f} s are allowed. Send a part of it, or its times are forged."
             )
 

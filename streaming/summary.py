@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streaming.events import Events
+from streaming.events import Events, Int64Array
 from streaming.source import SizeSource, Source, SourceInfo
+from streaming.span import Span
 
 BIN_US = 10_000
 
@@ -48,22 +49,16 @@ class _Tally:
     """Running counts over packets; the newest bin is open until an event lies beyond it."""
 
     def __init__(self) -> None:
-        self.events = self.on = self.peak = self._open_count = 0
-        self.first_us: int | None = None
-        self.last_us: int | None = None
-        self._open_bin = 0
+        self.span = Span()
+        self.on = self.peak = self._open_bin = self._open_count = 0
 
     def add(self, events: Events) -> None:
-        if len(events) == 0:
-            return
-        if self.first_us is None:
-            self.first_us = int(events.t_us[0])
-        self.last_us = int(events.t_us[-1])
-        self.events += len(events)
-        self.on += int(np.count_nonzero(events.p))
-        self._add_bins((events.t_us - self.first_us) // BIN_US)
+        self.span.add(events)
+        if self.span.first_us is not None and len(events):
+            self.on += int(np.count_nonzero(events.p))
+            self._add_bins((events.t_us - self.span.first_us) // BIN_US)
 
-    def _add_bins(self, bins: np.typing.NDArray[np.int64]) -> None:
+    def _add_bins(self, bins: Int64Array) -> None:
         starts = np.concatenate([[0], np.flatnonzero(np.diff(bins)) + 1, [len(bins)]])
         counts = np.diff(starts)
         if int(bins[0]) == self._open_bin:
@@ -85,20 +80,18 @@ def summarise(source: Source) -> RecordingSummary:
 
 
 def _summary(info: SourceInfo, tally: _Tally) -> RecordingSummary:
-    duration_us = 0
-    if tally.first_us is not None and tally.last_us is not None:
-        duration_us = tally.last_us - tally.first_us
+    span = tally.span
     return RecordingSummary(
         format=info.format,
         sensor=info.sensor,
         width=info.width,
         height=info.height,
         size_source=info.size_source,
-        events=tally.events,
-        first_t_us=tally.first_us,
-        last_t_us=tally.last_us,
-        duration_us=duration_us,
-        mean_mev_s=tally.events / duration_us if duration_us else 0.0,
+        events=span.events,
+        first_t_us=span.first_us,
+        last_t_us=span.last_us,
+        duration_us=span.duration_us,
+        mean_mev_s=span.events / span.duration_us if span.duration_us else 0.0,
         peak_mev_s=tally.peak / BIN_US,
-        on_fraction=tally.on / tally.events if tally.events else None,
+        on_fraction=tally.on / span.events if span.events else None,
     )
