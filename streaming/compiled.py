@@ -17,9 +17,15 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 READ_I64 = types.Array(types.int64, 1, "C", readonly=True)
 READ_I32 = types.Array(types.int32, 1, "C", readonly=True)
+READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
+READ_U32 = types.Array(types.uint32, 1, "C", readonly=True)
 READ_U16 = types.Array(types.uint16, 1, "C", readonly=True)
 READ_U8 = types.Array(types.uint8, 1, "C", readonly=True)
+WRITE_I64 = types.Array(types.int64, 1, "C")
+WRITE_U16 = types.Array(types.uint16, 1, "C")
+WRITE_U8 = types.Array(types.uint8, 1, "C")
 WRITE_BOOL = types.Array(types.boolean, 1, "C")
+WRITE_PLANE = types.Array(types.int64, 2, "C")
 I64 = types.int64
 
 

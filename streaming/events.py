@@ -64,6 +64,15 @@ class Events:
             np.ascontiguousarray(p, np.uint8),
         )
 
+    def contiguous(self) -> Events:
+        """The same events in contiguous columns, as compiled kernels take them; copied only where needed."""
+        return Events(
+            np.ascontiguousarray(self.t_us),
+            np.ascontiguousarray(self.x),
+            np.ascontiguousarray(self.y),
+            np.ascontiguousarray(self.p),
+        )
+
     @classmethod
     def empty(cls) -> Events:
         return cls.of([], [], [], [])
@@ -109,15 +118,28 @@ def validate(events: Events, width: int, height: int, *, after_us: int | None, w
     return events
 
 
+def outside_sensor(
+    x: int, y: int, width: int, height: int, *, where: str = "", note: str = ""
+) -> EventsOutsideSensor:
+    """The error of an event at (x, y) beyond a `width` x `height` sensor.
+
+    Args:
+        x, y: pixel column and row of the event.
+        width, height: size of the sensor, pixels.
+        where: begins the message where the caller knows what is read ("street.raw: ").
+        note: follows the place (" at byte 96").
+    """
+    return EventsOutsideSensor(
+        f"{where}found an event at x={x}, y={y}{note} outside the {width} x {height} sensor. "
+        "State the right size with width and height, or the recording is damaged."
+    )
+
+
 def _check_inside(events: Events, width: int, height: int, where: str) -> None:
     x_max, y_max = int(events.x.max()), int(events.y.max())
     if x_max < width and y_max < height:
         return
-    raise EventsOutsideSensor(
-        f"{where}: found an event at x={x_max}, y={y_max} (largest of its packet) outside the "
-        f"{width} x {height} sensor. State the right size with width and height, "
-        "or the file is damaged."
-    )
+    raise outside_sensor(x_max, y_max, width, height, where=f"{where}: ", note=" (largest of its packet)")
 
 
 def _check_order(events: Events, after_us: int | None, where: str) -> None:

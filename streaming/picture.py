@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.errors import EventsOutsideSensor
 from streaming.events import Events
 from streaming.letterbox import Letterbox
-from streaming.slicing import add_events
+from streaming.slicing import add_packet
 
 Picture: TypeAlias = NDArray[np.uint8]
 """(H, W, 3) uint8, blue, green, red."""
@@ -69,17 +68,11 @@ def count_events(events: Events, letterbox: Letterbox) -> NDArray[np.uint16]:
     A picture smaller than the sensor adds neighbours up instead of losing them.
 
     Raises:
-        EventsOutsideSensor: an event lies beyond the sensor or has a polarity other than 0 and 1.
+        EventsOutsideSensor: an event lies beyond the sensor.
+        BrokenRecording: a polarity is neither 0 nor 1.
     """
     counts = np.zeros((2, letterbox.grid_height, letterbox.grid_width), np.uint16)
-    x, y = np.ascontiguousarray(events.x), np.ascontiguousarray(events.y)
-    p = np.ascontiguousarray(events.p)
-    bad = add_events(x, y, p, letterbox.columns(), letterbox.rows(), counts)
-    if bad >= 0:
-        raise EventsOutsideSensor(
-            f"found an event at x={x[bad]}, y={y[bad]}, p={p[bad]}; the picture is of a "
-            f"{letterbox.sensor_width} x {letterbox.sensor_height} sensor with polarities 0 and 1"
-        )
+    add_packet(events, letterbox.columns(), letterbox.rows(), counts)
     return counts
 
 

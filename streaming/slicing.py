@@ -11,8 +11,8 @@ from numba import types
 from numpy.typing import NDArray
 
 from streaming.compiled import I64, READ_I32, READ_I64, READ_U8, READ_U16, compiled
-from streaming.errors import BackwardTime, BrokenRecording, EventsOutsideSensor
-from streaming.events import Events
+from streaming.errors import BackwardTime, BrokenRecording
+from streaming.events import Events, outside_sensor
 from streaming.letterbox import Letterbox
 from streaming.step import ResetReason, Step
 
@@ -64,7 +64,6 @@ class Stepper:
             raise ValueError(f"need 1 <= step_us <= max_gap_us, got {step_us=}, {max_gap_us=}")
         if start_us is not None and abs(start_us) > FARTHEST_US:
             raise ValueError(f"start_us must lie within +-{FARTHEST_US} us, got {start_us}")
-        self._sensor = (letterbox.sensor_width, letterbox.sensor_height)
         self._shape = (2, letterbox.grid_height, letterbox.grid_width)
         self._columns, self._rows = letterbox.columns(), letterbox.rows()
         self._step_us, self._max_gap_us, self._start_us = step_us, max_gap_us, start_us
@@ -136,24 +135,32 @@ class Stepper:
         """Counts events from index `begin` to the running step's end; returns the index after them."""
         assert self._counts is not None
         end = int(np.searchsorted(events.t_us, self._begin_us + self._step_us))
-        x = np.ascontiguousarray(events.x[begin:end])
-        y = np.ascontiguousarray(events.y[begin:end])
-        p = np.ascontiguousarray(events.p[begin:end])
-        bad = add_events(x, y, p, self._columns, self._rows, self._counts)
-        if bad >= 0:
-            raise self._refusal(int(x[bad]), int(y[bad]), int(p[bad]))
+        add_packet(events[begin:end], self._columns, self._rows, self._counts)
         self._events += end - begin
         self._newest_us = int(events.t_us[end - 1])
         return end
 
-    def _refusal(self, x: int, y: int, p: int) -> BrokenRecording:
-        width, height = self._sensor
-        if p > 1:
-            return BrokenRecording(f"found polarity {p}; polarity is 0 (OFF) or 1 (ON)")
-        return EventsOutsideSensor(
-            f"found an event at x={x}, y={y} outside the {width} x {height} sensor; "
-            "state the right size with width and height, or the recording is damaged"
-        )
+
+def add_packet(events: Events, columns: NDArray[np.int32], rows: NDArray[np.int32], counts: Counts) -> None:
+    """Adds events to `counts` on a grid, saturating at 65535.
+
+    Args:
+        events: one packet.
+        columns: (sensor_width,) grid column of every sensor column.
+        rows: (sensor_height,) grid row of every sensor row.
+        counts: (2, H, W) uint16, C-contiguous; channel 0 is OFF, 1 is ON.
+
+    Raises:
+        EventsOutsideSensor: an event lies beyond the tables; those before it are counted.
+        BrokenRecording: a polarity is neither 0 nor 1, likewise.
+    """
+    packed = events.contiguous()
+    bad = add_events(packed.x, packed.y, packed.p, columns, rows, counts)
+    if bad < 0:
+        return
+    if (p := int(packed.p[bad])) > 1:
+        raise BrokenRecording(f"found polarity {p}; polarity is 0 (OFF) or 1 (ON). The recording is damaged.")
+    raise outside_sensor(int(packed.x[bad]), int(packed.y[bad]), len(columns), len(rows))
 
 
 def _check_times(t_us: NDArray[np.int64]) -> None:

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
-from streaming.compiled import I64, READ_I64, READ_U16, WRITE_BOOL, compiled
-from streaming.errors import EventsOutsideSensor
-from streaming.events import Events
+from streaming.compiled import I64, READ_I64, READ_U16, WRITE_BOOL, WRITE_PLANE, compiled
+from streaming.events import Events, outside_sensor
 from streaming.filters.settings import Background, Refractory
 
 NEVER_US = -(1 << 62)
-WRITE_PLANE = types.int64[:, ::1]
+Judge: TypeAlias = Callable[..., int]
+"""A kernel that fills `keep`, remembers times, and returns -1 or the index of the first event outside."""
 
 
-class BackgroundFilter:
+class _LastTimeFilter:
+    """Judges each event by the times of the last events at its pixel and around it.
+
+    Args:
+        judge: the kernel.
+        limit_us: what it compares with, microseconds.
+        size: columns and rows of the sensor.
+        border: pixels around the sensor in which nothing ever happens; they save the kernel its checks.
+    """
+
+    def __init__(self, judge: Judge, limit_us: int, size: tuple[int, int], border: int = 0) -> None:
+        self._judge, self._limit_us, self._size = judge, limit_us, size
+        self._last_us = np.full((size[1] + 2 * border, size[0] + 2 * border), NEVER_US, np.int64)
+
+    def __call__(self, events: Events) -> Events:
+        keep = np.empty(len(events), np.bool_)
+        packed = events.contiguous()
+        bad = self._judge(packed.t_us, packed.x, packed.y, self._last_us, self._limit_us, keep)
+        if bad >= 0:
+            raise outside_sensor(int(packed.x[bad]), int(packed.y[bad]), *self._size)
+        return events[keep]
+
+    def reset(self) -> None:
+        self._last_us.fill(NEVER_US)
+
+
+class BackgroundFilter(_LastTimeFilter):
     """Keeps events with a recent neighbour (the background activity filter of Delbruck 2008).
 
     Dropped events support their 8 neighbours as well: what counts is that two pixels fired together. Where
@@ -23,45 +51,14 @@ class BackgroundFilter:
     """
 
     def __init__(self, setting: Background, width: int, height: int) -> None:
-        self._dt_us = setting.dt_us
-        self._last_us = np.full((height + 2, width + 2), NEVER_US, np.int64)  # a border saves the checks
-
-    def __call__(self, events: Events) -> Events:
-        keep = np.empty(len(events), np.bool_)
-        t_us, x, y = _columns(events)
-        return _kept(events, keep, _supported(t_us, x, y, self._last_us, self._dt_us, keep))
-
-    def reset(self) -> None:
-        self._last_us.fill(NEVER_US)
+        super().__init__(_supported, setting.dt_us, (width, height), border=1)
 
 
-class RefractoryFilter:
+class RefractoryFilter(_LastTimeFilter):
     """Keeps at most one event of a pixel in every period."""
 
     def __init__(self, setting: Refractory, width: int, height: int) -> None:
-        self._period_us = setting.period_us
-        self._last_us = np.full((height, width), NEVER_US, np.int64)
-
-    def __call__(self, events: Events) -> Events:
-        keep = np.empty(len(events), np.bool_)
-        t_us, x, y = _columns(events)
-        return _kept(events, keep, _rested(t_us, x, y, self._last_us, self._period_us, keep))
-
-    def reset(self) -> None:
-        self._last_us.fill(NEVER_US)
-
-
-def _columns(events: Events) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint16]]:
-    return np.ascontiguousarray(events.t_us), np.ascontiguousarray(events.x), np.ascontiguousarray(events.y)
-
-
-def _kept(events: Events, keep: NDArray[np.bool_], outside: int) -> Events:
-    if outside >= 0:
-        raise EventsOutsideSensor(
-            f"found an event at x={events.x[outside]}, y={events.y[outside]} outside the filter's sensor; "
-            "state the right size with width and height"
-        )
-    return events[keep]
+        super().__init__(_rested, setting.period_us, (width, height))
 
 
 @compiled(I64, READ_I64, READ_U16, READ_U16, WRITE_PLANE, I64, WRITE_BOOL)
@@ -73,7 +70,7 @@ def _supported(
     dt_us: int,
     keep: NDArray[np.bool_],
 ) -> int:
-    """Fills `keep`; returns -1 or the index of the first event outside. `last_us` has a border of 1."""
+    """Keeps what has a neighbour at most `dt_us` before it; `last_us` has a border of 1."""
     height, width = last_us.shape[0] - 2, last_us.shape[1] - 2
     for i in range(len(t_us)):
         if x[i] >= width or y[i] >= height:
@@ -99,7 +96,7 @@ def _rested(
     period_us: int,
     keep: NDArray[np.bool_],
 ) -> int:
-    """Fills `keep`; returns -1 or the index of the first event outside."""
+    """Keeps what comes `period_us` or more after the last kept event of its pixel."""
     height, width = last_us.shape
     for i in range(len(t_us)):
         if x[i] >= width or y[i] >= height:

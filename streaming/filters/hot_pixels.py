@@ -8,12 +8,10 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from streaming.compiled import I64, READ_U16, WRITE_BOOL, compiled
-from streaming.errors import EventsOutsideSensor
-from streaming.events import Events
+from streaming.compiled import I64, READ_U16, WRITE_BOOL, WRITE_PLANE, compiled
+from streaming.events import Events, outside_sensor
 from streaming.filters.settings import HotPixels
 
-WRITE_COUNTS = types.int64[:, ::1]
 READ_MASK = types.Array(types.boolean, 2, "C", readonly=True)
 NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 
@@ -68,13 +66,11 @@ class HotPixelFilter:
         """Counts and judges events from `begin` to the window's end; returns the index after them."""
         end_us = (self._begin_us or 0) + self._setting.window_us
         end = int(np.searchsorted(events.t_us, end_us))
-        x, y = np.ascontiguousarray(events.x[begin:end]), np.ascontiguousarray(events.y[begin:end])
-        outside = _count_and_judge(x, y, self._counts, self._hot, keep[begin:end])
-        if outside >= 0:
-            raise EventsOutsideSensor(
-                f"found an event at x={x[outside]}, y={y[outside]} outside the filter's sensor; "
-                "state the right size with width and height"
-            )
+        part = events[begin:end].contiguous()
+        bad = _count_and_judge(part.x, part.y, self._counts, self._hot, keep[begin:end])
+        if bad >= 0:
+            height, width = self._counts.shape
+            raise outside_sensor(int(part.x[bad]), int(part.y[bad]), width, height)
         return end
 
     def _find(self) -> NDArray[np.bool_]:
@@ -89,7 +85,7 @@ class HotPixelFilter:
         return hot
 
 
-@compiled(I64, READ_U16, READ_U16, WRITE_COUNTS, READ_MASK, WRITE_BOOL)
+@compiled(I64, READ_U16, READ_U16, WRITE_PLANE, READ_MASK, WRITE_BOOL)
 def _count_and_judge(
     x: NDArray[np.uint16],
     y: NDArray[np.uint16],
