@@ -89,8 +89,8 @@ class StepRing:
         if not 2 <= slots <= MAX_SLOTS or len(shape) != 3 or min(shape) < 1:
             raise ValueError(f"a ring has 2..{MAX_SLOTS} slots of (2, H, W), got {slots} of {shape}")
         self._lock = threading.Lock()
-        self._owner: SharedMemory | None = _reserve(2 * slots * shape[0] * shape[1] * shape[2])
-        self.address = RingAddress(self._owner.name.lstrip("/"), shape, slots)
+        self.address = RingAddress(f"spikesight-{os.getpid()}-{secrets.token_hex(4)}", shape, slots)
+        self._owner: SharedMemory | None = _reserve(self.address)
         self._counts = attach(self.address)
         read_fd, write_fd = os.pipe()
         self._free_reader = Connection(read_fd, writable=False)
@@ -183,12 +183,12 @@ class RingWriter:
         return self._slots
 
 
-def _reserve(size: int) -> SharedMemory:
+def _reserve(address: RingAddress) -> SharedMemory:
     """A new segment whose pages exist, closed: only its name is kept, so that views may outlive the ring."""
-    name = f"spikesight-{os.getpid()}-{secrets.token_hex(4)}"
-    segment = SharedMemory(name, create=True, size=size)
+    size = _bytes(address)
+    segment = SharedMemory(address.name, create=True, size=size)
     segment.close()
-    fd = _open(segment.name.lstrip("/"))
+    fd = _open(address.name)
     try:
         os.posix_fallocate(fd, 0, size)  # else the first write to a full /dev/shm is a SIGBUS
     except OSError as error:

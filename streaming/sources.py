@@ -5,10 +5,9 @@ Readers are imported when first needed: the compiled ones cost a process some 12
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
+from pkgutil import resolve_name
 from urllib.parse import unquote, urlsplit
 
 from streaming.errors import BadSource, UnknownFormat
@@ -49,8 +48,8 @@ def open_recording(
         height: rows of the sensor, likewise.
 
     Raises:
-        BadSource: no such file, no such format, or a size that is none.
-        UnknownFormat: the content is of no format we read.
+        BadSource: no such file, or a size that is none.
+        UnknownFormat: the content is of no format we read, or `format` is none of the short names.
         SizeUnknown: nobody says how large the sensor is.
         StreamingError: the header is broken or of an encoding that is not read.
     """
@@ -61,7 +60,7 @@ def open_recording(
     name = format or sniff(path)
     if name not in READERS:
         raise UnknownFormat(f"found no format {name!r}. {known()} Short names: {', '.join(READERS)}.")
-    reader = cast(type[Recording], _load(READERS[name]))
+    reader: type[Recording] = resolve_name(READERS[name])
     return reader(path, stated)
 
 
@@ -88,7 +87,7 @@ def open_source(
     if scheme not in SCHEMES:
         known_schemes = ", ".join(f"{name}://" for name in ("file", *SCHEMES))
         raise BadSource(f"found the scheme {scheme[:40]!r}://; known are {known_schemes} and plain paths")
-    opener = cast(Callable[[str], Source], _load(SCHEMES[scheme]))
+    opener: Callable[[str], Source] = resolve_name(SCHEMES[scheme])
     return opener(uri)
 
 
@@ -97,8 +96,3 @@ def _file_path(uri: str) -> Path:
     if parts.netloc not in ("", "localhost"):
         raise BadSource(f"found the host {parts.netloc!r} in {uri}; a file is on this machine: file:///path")
     return Path(unquote(parts.path))
-
-
-def _load(place: str) -> object:
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)

@@ -18,8 +18,8 @@ class Step:
     Attributes:
         counts: (2, H, W) uint16, events per cell; channel 0 is OFF, channel 1 is ON (the polarity is the
             index); saturates at 65535.
-        t_us: (start, end) in microseconds, end exclusive; end - start is the model's `step_us` but for
-            the last step of a recording, which still carries the full range.
+        t_us: (start, end) in microseconds, end exclusive; end - start is the model's `step_us`, also of a
+            recording's last step, which its events may not fill.
         events: how many events are in `counts`.
         newest_us: time of the newest event counted so far in this stream, for latency.
         reset: why the state before this step must be forgotten, None where time simply went on.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias, cast
+from pkgutil import resolve_name
+from typing import TypeAlias
 
 from streaming.errors import BadSource
 from streaming.events import Events
@@ -89,5 +89,5 @@ def _writer(path: Path, format: str | None) -> Write:
             f"found {format or path.suffix or 'no suffix'!r}; written are {', '.join(FORMATS)} "
             f"(suffixes {', '.join(SUFFIXES)})"
         )
-    module, _, function = FORMATS[name].partition(":")
-    return cast(Write, getattr(importlib.import_module(module), function))
+    write: Write = resolve_name(FORMATS[name])
+    return write
