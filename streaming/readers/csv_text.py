@@ -50,10 +50,8 @@ class CsvRecording(TableRecording):
                 f"{self.name}: names {len(layout.names)} columns, but its first row has {layout.columns}"
             )
         self._layout = layout
-        if layout.size is None:
-            return self._info_by_extent(stated)
-        size = recorded_size(layout.size.width, layout.size.height, self.name)
-        return SourceInfo(self.format, size.width, size.height)
+        size = layout.size and recorded_size(layout.size.width, layout.size.height, self.name)
+        return self._sized(stated, size)
 
     def _names(self) -> Sequence[str] | None:
         return self._layout.names

@@ -19,7 +19,7 @@ from streaming.errors import BrokenRecording, UnsupportedEncoding
 from streaming.events import Events
 from streaming.readers.prophesee_header import read_header
 from streaming.readers.recording import Recording
-from streaming.readers.sizes import Size, extent
+from streaming.readers.sizes import Size, info_by_extent
 from streaming.source import SourceInfo
 
 PACKET_EVENTS = 1 << 15
@@ -48,10 +48,7 @@ class DatRecording(Recording):
         self._old = header.fields.get("version", "2")[:1] in ("0", "1")
         self._offset_us = header.offset_us(self.name)
         info = header.info(self.format, stated, self.name)
-        if info is None:
-            size = extent(self._read(), self.name)
-            info = SourceInfo(self.format, size.width, size.height, size_source="extent")
-        return info
+        return info or info_by_extent(self.format, self._read(), self.name)
 
     def _check_type(self, kind: bytes) -> None:
         if len(kind) < 2:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.compiled import I64, READ_U8, compiled
+from streaming.compiled import I64, READ_U8, WRITE_I64, compiled
 from streaming.errors import BrokenRecording, UnsupportedEncoding
 from streaming.readers.sizes import Size, recorded_size
 from streaming.readers.words import (
@@ -26,7 +26,6 @@ from streaming.readers.words import (
     OUTSIDE,
     OWN,
     TIME,
-    WRITE_I64,
     Columns,
     State,
     WordRecording,
@@ -67,7 +66,7 @@ class EsRecording(WordRecording):
         return SourceInfo(self.format, size.width, size.height)
 
     def _decode(self, words: NDArray[Any], state: State, columns: Columns) -> int:
-        count = decode_es(words, state, *columns, self.info.width, self.info.height)
+        count = decode_es(words, state, columns, self.info.width, self.info.height)
         self._begun = int(state[PART])
         return count
 
@@ -79,18 +78,16 @@ class EsRecording(WordRecording):
             )
 
 
-@compiled(I64, READ_U8, WRITE_I64, *COLUMNS, I64, I64)
+@compiled(I64, READ_U8, WRITE_I64, COLUMNS, I64, I64)
 def decode_es(
     words: NDArray[np.uint8],
     state: State,
-    t_us: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
+    columns: Columns,
     width: int,
     height: int,
 ) -> int:
     """Decodes bytes from `state[NEXT]` on into the columns (contract: `streaming/readers/words.py`)."""
+    t_us, x, y, p = columns
     now, part = max(0, int(state[TIME])), max(0, int(state[PART]))
     count, i = 0, int(state[NEXT])
     while i < len(words) and count < len(t_us) and state[FAULT] == NO_FAULT:

@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
-from streaming.compiled import I64, compiled
+from streaming.compiled import I64, READ_U32, WRITE_I64, compiled
 from streaming.readers.raw import RawRecording
 from streaming.readers.words import (
     COLUMNS,
@@ -23,7 +22,6 @@ from streaming.readers.words import (
     OUTSIDE,
     OWN,
     TIME,
-    WRITE_I64,
     Columns,
     State,
     advance,
@@ -32,8 +30,8 @@ from streaming.readers.words import (
 
 LOOPS, HIGH = OWN, OWN + 1
 TIME_HIGH = 0x8
-LOOP = 1 << 28
-READ_U32 = types.Array(types.uint32, 1, "C", readonly=True)
+LOOP_TICKS = 1 << 28
+"""After so many ticks of 64 us TIME_HIGH begins again."""
 
 
 class Evt2Recording(RawRecording):
@@ -43,25 +41,22 @@ class Evt2Recording(RawRecording):
     word = np.dtype("<u4")
 
     def _decode(self, words: NDArray[Any], state: State, columns: Columns) -> int:
-        return decode_evt2(words, state, *columns, self.info.width, self.info.height)
+        return decode_evt2(words, state, columns, self.info.width, self.info.height)
 
 
 @compiled(I64, WRITE_I64, I64)
 def next_base(state: State, high: int) -> int:
     """Time of a TIME_HIGH word in microseconds, its loops counted; EVT2 and EVT2.1 share it."""
-    state[LOOPS] = max(0, state[LOOPS]) + LOOP * (state[HIGH] - high > LOOP // 2)
+    state[LOOPS] = max(0, state[LOOPS]) + LOOP_TICKS * (state[HIGH] - high > LOOP_TICKS // 2)
     state[HIGH] = high
     return int((state[LOOPS] + high) << 6)
 
 
-@compiled(I64, READ_U32, WRITE_I64, *COLUMNS, I64, I64)
+@compiled(I64, READ_U32, WRITE_I64, COLUMNS, I64, I64)
 def decode_evt2(
     words: NDArray[np.uint32],
     state: State,
-    t_us: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
+    columns: Columns,
     width: int,
     height: int,
 ) -> int:
@@ -69,14 +64,15 @@ def decode_evt2(
 
     Events before the first TIME_HIGH have no time and are skipped.
     """
+    t_us, x, y, p = columns
     now = int(state[TIME])
-    base = int((state[LOOPS] + state[HIGH]) << 6)
+    base_us = int((state[LOOPS] + state[HIGH]) << 6)
     count, i = 0, int(state[NEXT])
     while i < len(words) and count < len(t_us) and state[FAULT] == NO_FAULT:
         word = int(words[i])
         kind = word >> 28
         if kind <= 1 and now >= 0:
-            found = base + ((word >> 22) & 63)
+            found = base_us + ((word >> 22) & 63)
             if found != now:
                 now = advance(state, i, found)
             column, row = (word >> 11) & 0x7FF, word & 0x7FF
@@ -86,8 +82,8 @@ def decode_evt2(
                 t_us[count], x[count], y[count], p[count] = now, column, row, kind
                 count += state[FAULT] == NO_FAULT
         elif kind == TIME_HIGH:
-            base = next_base(state, word & 0xFFFFFFF)
-            now = advance(state, i, base)
+            base_us = next_base(state, word & 0xFFFFFFF)
+            now = advance(state, i, base_us)
         i += 1
     state[NEXT] = i
     return count

@@ -12,10 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
-from streaming.compiled import I64, compiled
+from streaming.compiled import I64, READ_U64, WRITE_I64, compiled
 from streaming.readers.evt2 import HIGH, LOOPS, TIME_HIGH, next_base
 from streaming.readers.raw import RawRecording
 from streaming.readers.words import (
@@ -25,7 +24,6 @@ from streaming.readers.words import (
     NO_FAULT,
     OUTSIDE,
     TIME,
-    WRITE_I64,
     Columns,
     State,
     advance,
@@ -34,7 +32,6 @@ from streaming.readers.words import (
 
 VECTOR = 32
 KINDS = (0x0, 0x1, 0x8, 0xA, 0xE, 0xF)
-READ_U64 = types.Array(types.uint64, 1, "C", readonly=True)
 
 
 class Evt21Recording(RawRecording):
@@ -48,7 +45,7 @@ class Evt21Recording(RawRecording):
         if self._mask_above is None:
             self._mask_above = self._is_legacy(words)
         size = self.info.width, self.info.height
-        return decode_evt21(words, state, *columns, *size, int(self._mask_above))
+        return decode_evt21(words, state, columns, *size, int(self._mask_above))
 
     def _is_legacy(self, words: NDArray[Any]) -> bool:
         stated = self.header.fields.get("endianness")
@@ -58,7 +55,7 @@ class Evt21Recording(RawRecording):
         return int(np.isin(below, KINDS).sum()) > int(np.isin(above, KINDS).sum())
 
 
-@compiled(I64, I64, I64, I64, I64, I64, I64, *COLUMNS)
+@compiled(I64, I64, I64, I64, I64, I64, I64, COLUMNS)
 def _add_mask(
     mask: int,
     base: int,
@@ -66,12 +63,10 @@ def _add_mask(
     row: int,
     on: int,
     count: int,
-    t_us: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
+    columns: Columns,
 ) -> int:
     """Appends an event per set bit; the columns have room for `VECTOR` more. Returns the new count."""
+    t_us, x, y, p = columns
     for k in range(VECTOR):
         if (mask >> k) & 1:
             t_us[count], x[count], y[count], p[count] = now, base + k, row, on
@@ -79,14 +74,11 @@ def _add_mask(
     return count
 
 
-@compiled(I64, READ_U64, WRITE_I64, *COLUMNS, I64, I64, I64)
+@compiled(I64, READ_U64, WRITE_I64, COLUMNS, I64, I64, I64)
 def decode_evt21(
     words: NDArray[np.uint64],
     state: State,
-    t_us: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
+    columns: Columns,
     width: int,
     height: int,
     mask_above: int,
@@ -97,7 +89,7 @@ def decode_evt21(
     """
     now = int(state[TIME])
     base_us = int((state[LOOPS] + state[HIGH]) << 6)
-    count, i, room = 0, int(state[NEXT]), len(t_us) - VECTOR
+    count, i, room = 0, int(state[NEXT]), len(columns[0]) - VECTOR
     while i < len(words) and count <= room and state[FAULT] == NO_FAULT:
         above, below = int(words[i] >> np.uint64(32)), int(words[i] & np.uint64(0xFFFFFFFF))
         head, mask = (below, above) if mask_above else (above, below)
@@ -109,7 +101,7 @@ def decode_evt21(
             if row >= height or beyond:
                 set_fault(state, OUTSIDE, i, max(column, width), row)
             elif state[FAULT] == NO_FAULT:
-                count = _add_mask(mask, column, now, row, kind, count, t_us, x, y, p)
+                count = _add_mask(mask, column, now, row, kind, count, columns)
         elif kind == TIME_HIGH:
             base_us = next_base(state, head & 0xFFFFFFF)
             now = advance(state, i, base_us)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.compiled import I64, READ_U16, compiled
+from streaming.compiled import I64, READ_U16, WRITE_I64, compiled
 from streaming.readers.raw import RawRecording
 from streaming.readers.words import (
     COLUMNS,
@@ -24,7 +24,6 @@ from streaming.readers.words import (
     OWN,
     TIME,
     UNSET,
-    WRITE_I64,
     Columns,
     State,
     advance,
@@ -45,7 +44,7 @@ class Evt3Recording(RawRecording):
     word = np.dtype("<u2")
 
     def _decode(self, words: NDArray[Any], state: State, columns: Columns) -> int:
-        return decode_evt3(words, state, *columns, self.info.width, self.info.height)
+        return decode_evt3(words, state, columns, self.info.width, self.info.height)
 
 
 @compiled(I64, WRITE_I64, I64, I64, I64)
@@ -82,7 +81,7 @@ def _beyond(state: State, at: int, now: int, column: int, row: int, end: int) ->
     return _end(state, at, end)
 
 
-@compiled(I64, I64, I64, I64, I64, I64, I64, *COLUMNS)
+@compiled(I64, I64, I64, I64, I64, I64, I64, COLUMNS)
 def _add_vector(
     mask: int,
     base: int,
@@ -90,12 +89,10 @@ def _add_vector(
     row: int,
     on: int,
     count: int,
-    t_us: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
+    columns: Columns,
 ) -> int:
     """Appends an event per set bit; the columns have room for `VECTOR` more. Returns the new count."""
+    t_us, x, y, p = columns
     t_us[count : count + VECTOR] = now
     y[count : count + VECTOR] = row
     p[count : count + VECTOR] = on
@@ -105,14 +102,11 @@ def _add_vector(
     return count
 
 
-@compiled(I64, READ_U16, WRITE_I64, *COLUMNS, I64, I64)
+@compiled(I64, READ_U16, WRITE_I64, COLUMNS, I64, I64)
 def decode_evt3(
     words: NDArray[np.uint16],
     state: State,
-    t_us: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    p: NDArray[np.uint8],
+    columns: Columns,
     width: int,
     height: int,
 ) -> int:
@@ -120,6 +114,7 @@ def decode_evt3(
 
     Events before the first TIME_HIGH, ADDR_Y or VECT_BASE_X have no time or no place and are skipped.
     """
+    t_us, x, y, p = columns
     now, row, base, on = state[TIME], state[Y], state[BASE_X], state[BASE_P]
     count, i, room = 0, int(state[NEXT]), len(t_us) - VECTOR
     limit = _columns_open(now, row, width, height)
@@ -142,7 +137,7 @@ def decode_evt3(
             mask = value & (0xFFF >> (4 * (kind == VECT_8)))
             beyond = mask >> min(max(limit - base, 0), VECTOR)
             if beyond == 0:
-                count = _add_vector(mask, base, now, row, on, count, t_us, x, y, p)
+                count = _add_vector(mask, base, now, row, on, count, columns)
             else:
                 end = _beyond(state, i, now, max(base, limit), row, end)
             base += VECTOR - 4 * (kind == VECT_8)

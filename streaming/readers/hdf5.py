@@ -50,7 +50,8 @@ class Hdf5Recording(TableRecording):
             attributes = self._attributes()
         except BROKEN as error:
             raise self._broken(error) from error
-        return self._sized(attributes, stated)
+        named = [attributes[key] for key in SENSOR_KEYS if key in attributes]
+        return self._sized(stated, self._recorded_size(attributes), sensor_named_in(named))
 
     def _find_columns(self) -> dict[str, Any]:
         """Datasets by name: one compound, or four columns."""
@@ -84,18 +85,12 @@ class Hdf5Recording(TableRecording):
             for key, value in node.attrs.items()
         }
 
-    def _sized(self, attributes: dict[str, str], stated: Size | None) -> SourceInfo:
-        sensor = sensor_named_in([attributes[key] for key in SENSOR_KEYS if key in attributes])
-        name = sensor.name if sensor else None
+    def _recorded_size(self, attributes: dict[str, str]) -> Size | None:
         width, _, height = attributes.get("geometry", "").partition("x")
         width, height = attributes.get("width", width).strip(), attributes.get("height", height).strip()
         if width.isdecimal() and height.isdecimal():
-            size = recorded_size(int(width), int(height), self.name)
-            return SourceInfo(self.format, size.width, size.height, sensor=name)
-        if stated is None and sensor:
-            size = sensor.size
-            return SourceInfo(self.format, size.width, size.height, sensor=name, size_source="sensor")
-        return self._info_by_extent(stated)
+            return recorded_size(int(width), int(height), self.name)
+        return None
 
     def _names(self) -> Sequence[str]:
         first = next(iter(self._columns.values()))

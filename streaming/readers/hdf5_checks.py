@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import h5py
-import hdf5plugin
+import hdf5plugin  # noqa: F401  # importing it registers its filters with HDF5
 
 from streaming.errors import BrokenRecording, LimitExceeded, UnsupportedEncoding
 
@@ -15,8 +15,6 @@ ECF = 0x8ECF
 MAX_CHUNK_BYTES = 1 << 26
 MAX_RATIO = 1000
 HARMLESS_BYTES = 1 << 26
-REGISTERED = frozenset(hdf5plugin.FILTERS.values())
-"""Filters that importing hdf5plugin has registered."""
 
 
 def follow(group: Any, place: str, where: str) -> Any | None:

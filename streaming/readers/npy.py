@@ -27,7 +27,7 @@ class NpyRecording(TableRecording):
     def _open(self, opened: ExitStack, stated: Size | None) -> SourceInfo:
         with self._open_array() as file:
             self._table = table_of(read_array_header(file, self.name), self._open_array, self.name)
-        return self._info_by_extent(stated)
+        return self._sized(stated)
 
     def _open_array(self) -> IO[bytes]:
         return self.path.open("rb")

@@ -42,12 +42,12 @@ class NpzRecording(TableRecording):
     def _open(self, opened: ExitStack, stated: Size | None) -> SourceInfo:
         try:
             self._archive = opened.enter_context(zipfile.ZipFile(self.path))
-        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+        except BROKEN as error:
             raise BrokenRecording(f"{self.name}: is no whole ZIP archive ({error})") from error
         members = self._members()
         columns = {role: member for name, member in members.items() if (role := NAMES.get(name.lower()))}
         self._table = self._joined(columns) if len(columns) == 4 else self._single(members)
-        return self._info_by_extent(stated)
+        return self._sized(stated)
 
     def _members(self) -> dict[str, zipfile.ZipInfo]:
         """Members by array name, checked before anything inflates."""

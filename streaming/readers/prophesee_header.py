@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from streaming.errors import BrokenRecording
-from streaming.readers.sizes import Sensor, Size, recorded_size, sensor_named_in
+from streaming.readers.sizes import Sensor, Size, known_info, recorded_size, sensor_named_in
 from streaming.source import SourceInfo
 
 MAX_LINE = 4096
@@ -22,11 +22,9 @@ class Header:
     Attributes:
         fields: values by lower-case key; parts of a `format` line (`EVT3;width=640;height=480`) count as
             fields of their own unless a line of that key exists.
-        length: bytes up to the first byte of data; 0 where there is no header.
     """
 
     fields: Mapping[str, str]
-    length: int
 
     def size(self, where: str) -> Size | None:
         """The stated size, None where there is none.
@@ -68,16 +66,7 @@ class Header:
         Raises:
             BrokenRecording: the header states a size that is none.
         """
-        sensor, recorded = self.sensor(), self.size(where)
-        name = sensor.name if sensor else None
-        if recorded:
-            return SourceInfo(format, recorded.width, recorded.height, sensor=name)
-        if stated:
-            return SourceInfo(format, stated.width, stated.height, sensor=name, size_source="caller")
-        if sensor:
-            size = sensor.size
-            return SourceInfo(format, size.width, size.height, sensor=name, size_source="sensor")
-        return None
+        return known_info(format, self.size(where), stated, self.sensor())
 
 
 def read_header(file: BinaryIO, where: str) -> Header:
@@ -98,7 +87,7 @@ def read_header(file: BinaryIO, where: str) -> Header:
     for part in fields.get("format", "").split(";")[1:]:
         key, _, value = part.partition("=")
         fields.setdefault(key.strip().lower(), value.strip())
-    return Header(fields, file.tell() - start)
+    return Header(fields)
 
 
 def _next_line(file: BinaryIO, where: str) -> str | None:

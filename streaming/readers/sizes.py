@@ -4,7 +4,8 @@ The first that says wins, in this order:
 
 1. the recording states its size;
 2. the caller states it (`width`, `height`);
-3. the recording names a sensor whose size is known (Prophesee headers: generation, sensor or plug-in name);
+3. the recording names a sensor whose size is known (Prophesee headers, HDF5 attributes: generation,
+   sensor or plug-in name);
 4. for formats that often state no size (DAT, NPY, NPZ, CSV, HDF5): the extent of the events, found by a
    first pass over at most `EXTENT_EVENTS` events. Where events reach into the last tenth of both sides of a
    known sensor, its size is taken; else the extent itself (crops such as N-CARS).
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 from streaming.errors import BadSource, BrokenRecording, SizeUnknown
 from streaming.events import Events
+from streaming.source import SizeSource, SourceInfo
 
 EXTENT_EVENTS = 1 << 26
 MAX_SIDE = 4096
@@ -115,6 +117,29 @@ def sensor_named_in(values: Iterable[str]) -> Sensor | None:
     return None
 
 
+def known_info(
+    format: str, recorded: Size | None, stated: Size | None, sensor: Sensor | None
+) -> SourceInfo | None:
+    """What is known before the first event, by rules 1 to 3 above; None where nobody says the size.
+
+    Args:
+        format: short name of the format.
+        recorded: size that the recording states.
+        stated: size that the caller states.
+        sensor: the sensor that the recording names.
+    """
+    says: tuple[tuple[SizeSource, Size | None], ...] = (
+        ("file", recorded),
+        ("caller", stated),
+        ("sensor", sensor.size if sensor else None),
+    )
+    name = sensor.name if sensor else None
+    for who, size in says:
+        if size is not None:
+            return SourceInfo(format, size.width, size.height, sensor=name, size_source=who)
+    return None
+
+
 def size_unknown(where: str) -> SizeUnknown:
     """The error of a file that does not tell its sensor."""
     return SizeUnknown(
@@ -123,7 +148,7 @@ def size_unknown(where: str) -> SizeUnknown:
     )
 
 
-def extent(packets: Iterable[Events], where: str) -> Size:
+def info_by_extent(format: str, packets: Iterable[Events], where: str) -> SourceInfo:
     """Size by the reach of the first `EXTENT_EVENTS` events; rule 4 above.
 
     Raises:
@@ -144,7 +169,8 @@ def extent(packets: Iterable[Events], where: str) -> Size:
             f"{where}: events reach to x={x_max}, y={y_max}; no sensor is larger than {MAX_SIDE} pixels a "
             "side. The file is damaged or of another format."
         )
-    return _nearly_full(Size(x_max + 1, y_max + 1))
+    size = _nearly_full(Size(x_max + 1, y_max + 1))
+    return SourceInfo(format, size.width, size.height, size_source="extent")
 
 
 def _nearly_full(reach: Size) -> Size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -13,14 +13,13 @@ from streaming.errors import BrokenRecording
 from streaming.events import Events
 from streaming.readers.columns import Roles, has_fractions, roles_by_content, roles_by_name, to_events
 from streaming.readers.recording import Recording, longest
-from streaming.readers.sizes import Size, extent
+from streaming.readers.sizes import Sensor, Size, info_by_extent, known_info
 from streaming.source import SourceInfo
 
 
 class TableRecording(Recording):
     """Events from blocks of columns; the first block settles what each column holds."""
 
-    seconds_by_fractions: ClassVar[bool] = True
     _rows_done = 0
 
     @abstractmethod
@@ -64,9 +63,9 @@ class TableRecording(Recording):
             roles = replace(roles, us_per_unit=1e6)
         return roles
 
-    def _info_by_extent(self, stated: Size | None) -> SourceInfo:
-        """Size from the caller, else by a first pass over the events."""
-        if stated:
-            return SourceInfo(self.format, stated.width, stated.height, size_source="caller")
-        size = extent(self._read(), self.name)
-        return SourceInfo(self.format, size.width, size.height, size_source="extent")
+    def _sized(
+        self, stated: Size | None, recorded: Size | None = None, sensor: Sensor | None = None
+    ) -> SourceInfo:
+        """Size by the rules of `streaming/readers/sizes.py`, at last by a first pass over the events."""
+        info = known_info(self.format, recorded, stated, sensor)
+        return info or info_by_extent(self.format, self._read(), self.name)

@@ -18,9 +18,9 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from streaming.compiled import I64, compiled
-from streaming.errors import BackwardTime, BrokenRecording, EventsOutsideSensor, StreamingError
-from streaming.events import Events
+from streaming.compiled import I64, WRITE_I64, WRITE_U8, WRITE_U16, compiled
+from streaming.errors import BackwardTime, BrokenRecording, StreamingError
+from streaming.events import Events, outside_sensor
 from streaming.readers.recording import Recording
 
 BLOCK_BYTES = 1 << 17
@@ -44,11 +44,8 @@ UNSET = -1
 NO_FAULT, OUTSIDE, BACKWARD = 0, 1, 2
 """Faults: an event at x=`FOUND`, y=`LIMIT` outside the sensor; a step back from time `LIMIT` to `FOUND`."""
 
-WRITE_I64 = types.Array(types.int64, 1, "C")
-WRITE_U16 = types.Array(types.uint16, 1, "C")
-WRITE_U8 = types.Array(types.uint8, 1, "C")
-COLUMNS = (WRITE_I64, WRITE_U16, WRITE_U16, WRITE_U8)
-"""Numba types of the columns t_us, x, y, p that a kernel fills."""
+COLUMNS = types.Tuple((WRITE_I64, WRITE_U16, WRITE_U16, WRITE_U8))  # type: ignore[no-untyped-call]  # no stubs
+"""Numba type of the columns t_us, x, y, p that a kernel fills."""
 
 
 class WordRecording(Recording):
@@ -115,11 +112,8 @@ class WordRecording(Recording):
                 f"{found + self.offset_us} us at byte {at}; "
                 "events must come in time order. The file is damaged, or joined of several."
             )
-        return EventsOutsideSensor(
-            f"{self.name}: found an event at x={found}, y={limit} at byte {at}, outside the "
-            f"{self.info.width} x {self.info.height} sensor. State the right size with width and height, "
-            "or the file is damaged."
-        )
+        size = self.info.width, self.info.height
+        return outside_sensor(found, limit, *size, where=f"{self.name}: ", note=f" at byte {at}")
 
     def _check_tail(self, end: int) -> None:
         rest = (end - self._data_at) % self.word.itemsize

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.compiled import I64, READ_I64, READ_U8, READ_U16, compiled
+from streaming.compiled import I64, READ_I64, READ_U8, READ_U16, WRITE_I64, WRITE_U16, compiled
 from streaming.errors import BadSource
 from streaming.events import Events
 from streaming.readers.evt3 import ADDR_X, ADDR_Y, LOOP_US, TIME_HIGH, TIME_LOW, VECT_12, VECT_BASE_X, VECTOR
-from streaming.readers.words import WRITE_I64, WRITE_U16
 from streaming.source import SourceInfo
 
 MAX_SIDE = 1 << 11
@@ -72,15 +71,9 @@ def _encode(events: Events, offset_us: int, state: NDArray[np.int64]) -> NDArray
         )
     room = 4 * len(events) + 2 * silent_us // (4096 * HIGH_STEP) + 8
     words = np.empty(room, np.uint16)
-    count = encode_evt3(*_contiguous(events), offset_us, state, words)
+    packed = events.contiguous()
+    count = encode_evt3(packed.t_us, packed.x, packed.y, packed.p, offset_us, state, words)
     return words[:count]
-
-
-def _contiguous(
-    events: Events,
-) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]:
-    packed = Events.of(events.t_us, events.x, events.y, events.p)
-    return packed.t_us, packed.x, packed.y, packed.p
 
 
 @compiled(I64, I64, I64, WRITE_I64, WRITE_U16)
