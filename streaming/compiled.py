@@ -41,13 +41,23 @@ def compiled(result: Any, *arguments: Any) -> Callable[[Kernel], Kernel]:
     """
 
     def decorate(function: Kernel) -> Kernel:
-        signature = result(*arguments)
-        try:
-            kernel = numba.njit(signature, nogil=True, cache=True)(function)
-        except RuntimeError as error:
-            if "cannot cache" not in str(error):
-                raise
-            kernel = numba.njit(signature, nogil=True)(function)
-        return cast(Kernel, kernel)
+        return cached_njit(function, result(*arguments))
 
     return decorate
+
+
+def cached_njit(function: Kernel, signature: Any = None, **options: Any) -> Kernel:
+    """`numba.njit` without the GIL and with a cache on disk, or without a cache where none can be written.
+
+    Args:
+        function: the kernel.
+        signature: numba signature to compile it for at once; None waits for what the first call brings.
+        **options: further options of `numba.njit`.
+    """
+    try:
+        kernel = numba.njit(signature, nogil=True, cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        kernel = numba.njit(signature, nogil=True, **options)(function)
+    return cast(Kernel, kernel)

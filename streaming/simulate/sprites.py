@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from streaming.compiled import cached_njit
 from streaming.simulate.brush import NOBODY, ROUNDNESS, Brush, Ownership
 from streaming.simulate.parts import (
     DUTY_U,
@@ -65,14 +65,8 @@ def paint(pictures: Tensor, parts: Tensor, scene: Tensor, brush: Brush) -> Owner
 
 
 def _compile(function: Callable[..., Any], **options: Any) -> Any:
-    """A kernel without the GIL, cached on disk where a cache can be written."""
-    options |= {"nogil": True, "fastmath": True, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):
-            raise
-        return numba.njit(**options)(function)
+    """A kernel whose arithmetic may be reordered and divides by zero as numpy does."""
+    return cached_njit(function, fastmath=True, error_model="numpy", **options)
 
 
 def _texel_bilinear(tile: Float32Array, row: Number, column: Number) -> Number:
