@@ -13,7 +13,7 @@ from torch import Tensor
 
 from streaming.simulate.brush import Brush
 from streaming.simulate.camera import Rays
-from streaming.simulate.noise import Dice, fractal_noise, planes
+from streaming.simulate.noise import Dice, Range, fractal_noise, planes
 from streaming.simulate.parts import HOLE, PartList, Pattern, Point
 from streaming.simulate.sprites import paint
 
@@ -43,7 +43,7 @@ class BackdropSettings:
     poles: int = 5
     pole_chance: float = 0.35
     clutter: int = 14
-    texture: tuple[float, float] = (0.08, 1.2)
+    texture: Range = (0.08, 1.2)
     grain_chance: float = 0.8
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 SHIFT_X, SHIFT_Y, ROLL, X_M, Z_M = range(5)
 AXES = 5
+"""The axes a camera moves along: `SHIFT_X` to `Z_M`, as in `View`."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from streaming.simulate.compose import TEXEL_PX, Cast, in_painting_order, merge_
 from streaming.simulate.distractors import draw_distractors
 from streaming.simulate.gait import RIDE
 from streaming.simulate.motion import Bodies
-from streaming.simulate.noise import Dice
+from streaming.simulate.noise import Dice, Range
 from streaming.simulate.people import draw_people, draw_yaw
 from streaming.simulate.vehicles import draw_cars, draw_two_wheelers, mount
 
@@ -49,8 +49,8 @@ class CastSettings:
     max_distractors: int = 4
     follow_chance: float = 0.45
     grounded_chance: float = 0.65
-    height: tuple[float, float] = (0.1, 1.35)
-    usual_height: tuple[float, float] = (0.22, 0.95)
+    height: Range = (0.1, 1.35)
+    usual_height: Range = (0.22, 0.95)
 
 
 def draw_cast(dice: Dice, settings: CastSettings, camera: Camera, t_s: Tensor) -> Cast:
@@ -61,9 +61,7 @@ def draw_cast(dice: Dice, settings: CastSettings, camera: Camera, t_s: Tensor) -
     kind = dice.choose(walkers, settings.kinds)
     kind[count[PERSON] :] = RIDE
     child = dice.chance(walkers, settings.child_chance) * (kind != RIDE)
-    yaw = torch.cat(
-        (_shared_yaw(dice, settings, scene[: count[PERSON]]), _ride_yaw(dice, count[TWO_WHEELER]))
-    )
+    yaw = torch.cat((_shared_yaw(dice, scene[: count[PERSON]]), _ride_yaw(dice, count[TWO_WHEELER])))
     people = draw_people(dice, kind, yaw, child)
     height_m = _draw_heights(dice, label, child)
     car_yaw = _car_yaw(dice, count[CAR])
@@ -103,7 +101,7 @@ def _first_of_scene(scene: Tensor) -> Tensor:
     return torch.searchsorted(scene, scene)
 
 
-def _shared_yaw(dice: Dice, settings: CastSettings, scene: Tensor) -> Tensor:
+def _shared_yaw(dice: Dice, scene: Tensor) -> Tensor:
     """Half the people of a window go the same way."""
     yaw = draw_yaw(dice, len(scene))
     together = dice.chance(len(scene), 0.5)

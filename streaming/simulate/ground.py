@@ -44,7 +44,6 @@ class Ground:
 def draw_ground(dice: Dice, mean_tone: Tensor, width: int, chance: float) -> Ground:
     """Grounds of B scenes whose backdrops have `mean_tone` (B,)."""
     n = len(mean_tone)
-
     kinship = dice.unit(n) ** 0.5
     tone = dice.uniform(n, 0.06, 0.8) ** (1 - kinship) * mean_tone**kinship
     border = fractal_noise(dice, 4, 64, dice.uniform(n, 0.8, 1.5))[:, :1]

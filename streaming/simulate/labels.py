@@ -100,6 +100,7 @@ def _count(owner: Tensor, lively: Tensor, objects: int) -> tuple[Tensor, ...]:
 
 
 def clip(xyxy: Tensor, width: float, height: float) -> Tensor:
+    """(N, 4) boxes cut off at the border of a `width` x `height` picture."""
     limit = torch.tensor([width, height, width, height], device=xyxy.device)
     return torch.minimum(xyxy.clamp_min(0), limit)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-Range = tuple[float, float]
+Range: TypeAlias = tuple[float, float]
+"""Lowest and highest of a value that is drawn."""
 GRAIN_OFFSETS = 1 << 16
+"""Places of its sheet at which a cut of grain may begin."""
 
 
 class Dice:

@@ -9,7 +9,7 @@ objects at many times; the result is a (N, K, M, FIELDS) tensor ordered from far
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ FIELDS = 17
 HOLE = -1.0
 """A pattern tone that means: nothing here, what lies behind shows through."""
 
-Value = Tensor | float
+Value: TypeAlias = Tensor | float
 
 
 class Point(NamedTuple):

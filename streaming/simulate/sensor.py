@@ -16,8 +16,11 @@ from streaming.simulate.noise import Dice, Range, planes
 
 OFF, ON = 0, 1
 REFERENCE_LUMINANCE = 0.15
+"""Linear intensity at which the low pass has its stated time constant."""
 RATE_UNIT_S = 0.005
+"""The time that `max_rate` counts in."""
 LOST_THRESHOLDS = 4
+"""A pixel further than this from its reference gives up what it missed."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class Crossings:
 
 
 def draw_pixels(dice: Dice, settings: SensorSettings, scenes: int, height: int, width: int) -> Pixels:
+    """A sensor of its own for each of B scenes."""
     night = dice.chance(scenes, settings.night_chance)
     threshold = dice.uniform(scenes, *settings.threshold)
     bias = (dice.normal(scenes) * settings.bias).exp()

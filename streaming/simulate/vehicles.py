@@ -8,6 +8,8 @@ from torch import Tensor
 from streaming.simulate.noise import Dice, columns
 from streaming.simulate.parts import Y1, Y2, PartList, Point
 
+HUB = 0.18
+"""How far a car's wheels turn above the ground, in car heights."""
 SADDLE = 0.06
 """How far a rider sits above where they would walk, in body heights."""
 
@@ -84,7 +86,7 @@ class _Car:
         for side in (-1.0, 1.0):
             x = self.x_flank + side * self.flank * 0.64
             self._wheel(x, radius, radius * self.sin.abs().clamp_min(0.3) * seen, self.tyre)
-            self._wheel(x, radius * 0.6 + 0 * x, radius * 0.6 * self.sin.abs() * seen, self.rim)
+            self._wheel(x, radius * 0.6, radius * 0.6 * self.sin.abs() * seen, self.rim)
             lamp = (0.04 * self.sin.abs() * seen, 0.04 * self.sin.abs() * seen)
             at = self.x_flank + side * self.flank * 0.92
             self._slab(at, self.belt - 0.14, self.belt - 0.06, lamp, self.lamp)
@@ -97,10 +99,7 @@ class _Car:
     def _wheel(self, x: Tensor, up: Tensor, half_width: Tensor, tone: Tensor) -> None:
         """A disc seen at an angle: a capsule on end, as high as the wheel and as wide as it looks."""
         tall = (up - half_width).clamp_min(0.001)
-        hub = self._hub
-        self.list.add(Point(x, hub - tall), Point(x, hub + tall), (half_width, half_width), tone)
-
-    _hub = 0.18
+        self.list.add(Point(x, HUB - tall), Point(x, HUB + tall), (half_width, half_width), tone)
 
     def _end_details(self) -> None:
         seen = (self.end > 0.2).float()

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from streaming.simulate.backdrop import BackdropSettings, draw_backdrop, draw_textures
+from streaming.simulate.backdrop import REFERENCE_WIDTH_PX, BackdropSettings, draw_backdrop, draw_textures
 from streaming.simulate.camera import AXES, Camera
 from streaming.simulate.cast import THING, CastSettings, draw_cast
 from streaming.simulate.compose import Cast, Frames, Stage, render
@@ -134,7 +134,7 @@ def simulate_windows(
 def _draw_camera(dice: Dice, settings: WindowSettings, batch: int) -> Camera:
     c = settings.camera
     height, width = settings.render_size
-    unit = width / 173
+    unit = width / REFERENCE_WIDTH_PX
     moving = 1 - dice.chance(batch, c.still_chance)
     turn = dice.log_uniform(batch, *c.pan_px_s) * moving + dice.log_uniform(batch, *c.still_px_s) * (
         1 - moving
