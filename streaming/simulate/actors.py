@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from streaming.simulate.camera import SHIFT_X, X_M, Camera
 from streaming.simulate.cast import CAR, PERSON, THING, TWO_WHEELER
 from streaming.simulate.compose import merge_parts
 from streaming.simulate.distractors import draw_distractors
@@ -22,6 +23,11 @@ from streaming.simulate.vehicles import draw_cars, draw_two_wheelers, mount
 
 TURNS = 1_000_003
 """A prime larger than any number of places, to give every place and turn a seed of its own."""
+
+NEAREST_WAY_M = 3.4
+"""Nearer ones would fill the picture."""
+
+MOST_OF_A_PERIOD = 0.95
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,61 @@ class Actor:
 
 
 @dataclass(frozen=True)
+class Edge:
+    """Where the view ends on both sides, wherever the camera turns and sways to.
+
+    Attributes:
+        slope: metres aside for each metre ahead.
+        sway_m: metres aside that the camera itself may be.
+    """
+
+    slope: float
+    sway_m: float
+
+    @classmethod
+    def of(cls, camera: Camera) -> Edge:
+        """The edge of a camera that only swings; each swing reaches twice its size from where it begins."""
+        shift_px, sway_m = (2 * float(camera.swing[0, axis].abs().sum()) for axis in (SHIFT_X, X_M))
+        return cls((camera.width / 2 + shift_px) / float(camera.focal_px), sway_m)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A straight way from out of view on one side to out of view on the other.
+
+    Attributes:
+        x_m, z_m: where it begins.
+        length_m: to its end.
+    """
+
+    x_m: float
+    z_m: float
+    length_m: float
+
+    @classmethod
+    def across(cls, z_m: float, yaw: float, edge: Edge, half_m: float) -> Way:
+        """Through the middle of the view `z_m` ahead, for something `half_m` to each side of its feet."""
+        before, after = _spans(yaw, edge)
+        reach_m = z_m * edge.slope + edge.sway_m + half_m
+        x_m, begin_z_m = -math.sin(yaw) * before * reach_m, z_m - math.cos(yaw) * before * reach_m
+        return cls(x_m, begin_z_m, (before + after) * reach_m)
+
+    @classmethod
+    def within(cls, length_m: float, z_m: tuple[float, float], yaw: float, edge: Edge, half_m: float) -> Way:
+        """As `across`, as far ahead as a way of `length_m` allows but inside the range `z_m`."""
+        reach_m = length_m / sum(_spans(yaw, edge))
+        near, far = z_m
+        fits_m = (reach_m - edge.sway_m - half_m) / edge.slope
+        return cls.across(max(near, min(far, fits_m)), yaw, edge, half_m)
+
+
+def _spans(yaw: float, edge: Edge) -> tuple[float, float]:
+    """Metres of way before and after the middle, for each metre that the view's edge is aside there."""
+    aside, ahead = abs(math.sin(yaw)), math.cos(yaw) * edge.slope
+    return 1 / (aside + ahead), 1 / (aside - ahead)
+
+
+@dataclass(frozen=True)
 class Place:
     """A place in the cast, filled by one actor every `period_s`.
 
@@ -78,17 +139,17 @@ class Place:
         """How many actors were there before the one of `t_s`."""
         return math.floor((t_s + self.offset_s) / self.period_s)
 
-    def draw(self, seed: int, turn: int, half_view: float) -> Actor:
-        """The actor of a turn.
+    def draw(self, seed: int, turn: int, edge: Edge) -> Actor:
+        """The actor of a turn: nobody appears or vanishes in view.
 
         Args:
             seed: of the scene.
             turn: from `turn`.
-            half_view: half the picture's width over the focal length.
+            edge: of the view.
         """
         dice = Dice((seed * TURNS + self.index) * TURNS + turn + 1)
         begin_s = turn * self.period_s - self.offset_s
-        return _DRAW[self.label](dice, self, begin_s, half_view, turn)
+        return _DRAW[self.label](dice, self, begin_s, edge, turn)
 
 
 def actor_parts(actors: Sequence[Actor], start_s: float, t_s: Tensor) -> Tensor:
@@ -126,59 +187,68 @@ def _one(dice: Dice, low: float, high: float) -> float:
     return float(dice.uniform(1, low, high))
 
 
-def _draw_person(dice: Dice, place: Place, begin_s: float, half_view: float, turn: int) -> Actor:
-    """Four in five cross the view; the others come towards the camera or walk away."""
-    crosses = _one(dice, 0, 1) < 0.8
+def _draw_person(dice: Dice, place: Place, begin_s: float, edge: Edge, turn: int) -> Actor:
+    """Four in five walk along the street; the others slantwise over it."""
+    along = _one(dice, 0, 1) < 0.8
     kind = RUN if _one(dice, 0, 1) < 0.12 else WALK
     child = float(_one(dice, 0, 1) < 0.1)
     height = 1.7 * (1 + 0.06 * float(dice.normal(1))) * (1 - 0.3 * child)
-    side = float(dice.sign(1))
-    yaw = (
-        side * math.pi / 2 + _one(dice, -0.25, 0.25)
-        if crosses
-        else math.pi * (side > 0) + _one(dice, -0.1, 0.1)
-    )
+    slant = _one(dice, -0.25, 0.25) if along else float(dice.sign(1)) * _one(dice, 0.4, 0.6)
+    yaw = float(dice.sign(1)) * (math.pi / 2 + slant)
     people = draw_people(dice, torch.tensor([kind]), torch.tensor([yaw]), torch.tensor([child]))
     speed = float(people.gait.speed(torch.tensor([height])))
-    long = 0.95 * place.period_s * speed
-    if crosses:
-        z = min(_one(dice, *place.z_m), max((long / 2 - 0.6) / half_view, place.z_m[0]))
-        x, middle = -side * (z * half_view + 0.6), z
-        seconds = min(long, 2 * abs(x)) / speed
-        z = middle - speed * math.cos(yaw) * seconds / 2
-    else:
-        z, x = (4.0 if side < 0 else 4.0 + long), _one(dice, -0.7, 0.7) * 4.0 * half_view
-        seconds = long / speed
+    far = _one(dice, *place.z_m)
+    way = Way.within(_longest_m(place, speed), (NEAREST_WAY_M, far), yaw, edge, half_m=0.6)
+    return _on_its_way(place, turn, begin_s, way, yaw, speed, height, people, None)
+
+
+def _draw_rider(dice: Dice, place: Place, begin_s: float, edge: Edge, turn: int) -> Actor:
+    yaw = float(dice.sign(1)) * math.pi / 2 + _one(dice, -0.1, 0.1)
+    people = draw_people(dice, torch.tensor([RIDE]), torch.tensor([yaw]), torch.zeros(1))
+    far, speed = _one(dice, *place.z_m), _one(dice, 2.5, 4.5)
+    way = Way.within(_longest_m(place, speed), (NEAREST_WAY_M, far), yaw, edge, half_m=1.0)
+    bike = draw_two_wheelers(dice, torch.tensor([yaw]))
+    return _on_its_way(place, turn, begin_s, way, yaw, speed, 1.72, people, bike)
+
+
+def _draw_car(dice: Dice, place: Place, begin_s: float, edge: Edge, turn: int) -> Actor:
+    """To the right in the near lane, to the left in the far one."""
+    near = _one(dice, 0, 1) < 0.5
+    lane_m, side = place.z_m[0 if near else 1], 1.0 if near else -1.0
+    yaw, speed = side * math.pi / 2 + _one(dice, -0.03, 0.03), _one(dice, 4.0, 8.0)
+    car, height = draw_cars(dice, torch.tensor([yaw])), _one(dice, 1.4, 1.8)
+    way = Way.across(lane_m, yaw, edge, half_m=2.8)
+    return _on_its_way(place, turn, begin_s, way, yaw, speed, height, None, car)
+
+
+def _longest_m(place: Place, speed_m_s: float) -> float:
+    """The longest way that ends before the next actor of the place begins."""
+    return MOST_OF_A_PERIOD * place.period_s * speed_m_s
+
+
+def _on_its_way(
+    place: Place,
+    turn: int,
+    begin_s: float,
+    way: Way,
+    yaw: float,
+    speed_m_s: float,
+    height_m: float,
+    people: People | None,
+    solid: Tensor | None,
+) -> Actor:
+    """An actor on `way`; it hurries where it would be late for the next one's turn."""
+    speed_m_s = max(speed_m_s, way.length_m / (MOST_OF_A_PERIOD * place.period_s))
+    end_s = begin_s + way.length_m / speed_m_s
+    name, label = _name(place, turn), place.label
     return Actor(
-        _name(place, turn), PERSON, begin_s, begin_s + seconds, x, z, yaw, speed, height, people, None
+        name, label, begin_s, end_s, way.x_m, way.z_m, yaw, speed_m_s, height_m, people, solid
     )  # fmt: skip
 
 
-def _draw_rider(dice: Dice, place: Place, begin_s: float, half_view: float, turn: int) -> Actor:
-    side = float(dice.sign(1))
-    yaw = side * math.pi / 2 + _one(dice, -0.1, 0.1)
-    people = draw_people(dice, torch.tensor([RIDE]), torch.tensor([yaw]), torch.zeros(1))
-    z, speed = _one(dice, *place.z_m), _one(dice, 2.5, 4.5)
-    x = -side * (z * half_view + 0.8)
-    bike = draw_two_wheelers(dice, torch.tensor([yaw]))
-    end_s = begin_s + min(2 * abs(x) / speed, place.period_s)
-    return Actor(_name(place, turn), TWO_WHEELER, begin_s, end_s, x, z, yaw, speed, 1.72, people, bike)
-
-
-def _draw_car(dice: Dice, place: Place, begin_s: float, half_view: float, turn: int) -> Actor:
-    """To the right in the near lane, to the left in the far one."""
-    near = _one(dice, 0, 1) < 0.5
-    z, side = place.z_m[0 if near else 1], 1.0 if near else -1.0
-    yaw, speed = side * math.pi / 2 + _one(dice, -0.03, 0.03), _one(dice, 4.0, 8.0)
-    x = -side * (z * half_view + 2.8)
-    car, height = draw_cars(dice, torch.tensor([yaw])), _one(dice, 1.4, 1.8)
-    end_s = begin_s + min(2 * abs(x) / speed, place.period_s)
-    return Actor(_name(place, turn), CAR, begin_s, end_s, x, z, yaw, speed, height, None, car)
-
-
-def _draw_thing(dice: Dice, place: Place, begin_s: float, half_view: float, turn: int) -> Actor:
+def _draw_thing(dice: Dice, place: Place, begin_s: float, edge: Edge, turn: int) -> Actor:
     z = _one(dice, *place.z_m)
-    x = float(dice.sign(1)) * _one(dice, 0.3, 1.0) * z * half_view
+    x = float(dice.sign(1)) * _one(dice, 0.3, 1.0) * z * edge.slope
     height = _one(dice, 1.0, 3.5)
     solid = draw_distractors(dice, 1)
     return Actor(_name(place, turn), THING, begin_s, math.inf, x, z, 0.0, 0.0, height, None, solid)

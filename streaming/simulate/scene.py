@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streaming.events import Events
-from streaming.simulate.actors import Actor, actor_parts, draw_places
+from streaming.simulate.actors import Actor, Edge, actor_parts, draw_places
 from streaming.simulate.backdrop import BackdropSettings, draw_backdrop, draw_textures
 from streaming.simulate.brush import Brush
 from streaming.simulate.camera import AXES, SHIFT_X, SHIFT_Y, X_M, Camera, View
@@ -63,16 +63,16 @@ class StreetSettings:
 
     Attributes:
         width, height: of the sensor, px.
-        people, cars, bikes: how many places the cast has; a few less are in view at a time.
+        people, cars, bikes: how many places the cast has; about a third of them are in view at a time.
         night: dark, with a noisy sensor.
         render_scale: rendered px per sensor px.
     """
 
     width: int = 346
     height: int = 260
-    people: int = 5
-    cars: int = 2
-    bikes: int = 1
+    people: int = 8
+    cars: int = 3
+    bikes: int = 2
     night: bool = False
     render_scale: float = 0.5
 
@@ -99,6 +99,7 @@ class Street:
         self._settings, self._seed = settings, seed
         self._dice = Dice(seed)
         self._stage = _draw_stage(self._dice, settings)
+        self._edge = Edge.of(self._stage.camera)
         counts = (settings.people, settings.cars, settings.bikes)
         self._places = draw_places(self._dice, *counts, things=THINGS)
         sensor = NIGHT if settings.night else DAY
@@ -160,12 +161,11 @@ class Street:
 
     def _present(self, t_s: float) -> list[Actor]:
         """Actors at `t_s`, from far to near."""
-        half_view = 0.5 * self._stage.camera.width / float(self._stage.camera.focal_px)
         present = []
         for place in self._places:
             turn = place.turn(t_s)
             known = self._actors.get(place.index)
-            actor = known[1] if known and known[0] == turn else place.draw(self._seed, turn, half_view)
+            actor = known[1] if known and known[0] == turn else place.draw(self._seed, turn, self._edge)
             self._actors[place.index] = (turn, actor)
             if t_s < actor.end_s:
                 present.append(actor)

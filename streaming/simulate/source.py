@@ -10,8 +10,8 @@ width, height   64..1280, 64..720  346,260  sensor, px; larger ones may be slowe
 duration_s      0.01..86400        endless  seconds of events
 speed           0.01..100 or max   1        scene seconds a wall-clock second; max does not wait
 night           0, 1               0        dark, with a noisy sensor
-people          0..12              5        how many people the street holds
-cars, bikes     0..4               2, 1     the same of vehicles
+people          0..12              8        how many people the street holds; about a third are in view
+cars, bikes     0..4               3, 2     the same of vehicles
 ==============  =================  =======  ================================================================
 """
 
@@ -58,9 +58,9 @@ PARAMETERS: Final = {
     "duration_s": Parameter(float("inf"), 0.01, 86_400, whole=False),
     "speed": Parameter(1, 0.01, 100, whole=False),
     "night": Parameter(0, 0, 1),
-    "people": Parameter(5, 0, 12),
-    "cars": Parameter(2, 0, 4),
-    "bikes": Parameter(1, 0, 4),
+    "people": Parameter(8, 0, 12),
+    "cars": Parameter(3, 0, 4),
+    "bikes": Parameter(2, 0, 4),
 }
 SCENES: Final = ("street",)
 
