@@ -90,11 +90,6 @@ def draw_counts(counts: NDArray[Any], palette: Palette = DARK) -> Picture:
     return picture
 
 
-def draw_events(events: Events, width: int, height: int, palette: Palette = DARK) -> Picture:
-    """(height, width, 3) picture of the events of a `width` x `height` sensor."""
-    return draw_counts(count_events(events, Letterbox(width, height, width, height)), palette)
-
-
 def fit_width(picture: Picture, width: int) -> Picture:
     """`picture` scaled to `width` columns, its sides in proportion; enlarged pixels stay sharp."""
     height = max(1, round(picture.shape[0] * width / picture.shape[1]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streaming.clip import SHEET_PICTURES, render_clip
-from streaming.errors import BadSource, EventsOutsideSensor, UnsupportedEncoding
+from streaming.errors import BadSource, BrokenRecording, EventsOutsideSensor, UnsupportedEncoding
 from streaming.events import Events
 from streaming.letterbox import Letterbox
 from streaming.picture import (
@@ -19,7 +19,6 @@ from streaming.picture import (
     count_events,
     draw_boxes,
     draw_counts,
-    draw_events,
     encode_png,
     encode_webp,
     fit_width,
@@ -35,7 +34,8 @@ def brightness(picture: Picture) -> float:
 
 
 def test_polarities_have_their_colours_on_the_background() -> None:
-    picture = draw_events(Events.of([0] * 40, [1] * 20 + [3] * 20, [2] * 40, [1] * 20 + [0] * 20), 6, 4)
+    events = Events.of([0] * 40, [1] * 20 + [3] * 20, [2] * 40, [1] * 20 + [0] * 20)
+    picture = draw_counts(count_events(events, Letterbox(6, 4, 6, 4)))
     assert picture.shape == (4, 6, 3)
     assert tuple(picture[2, 1]) == DARK.on
     assert tuple(picture[2, 3]) == DARK.off
@@ -64,7 +64,9 @@ def test_a_smaller_picture_keeps_every_event() -> None:
 
 def test_events_outside_are_refused() -> None:
     with pytest.raises(EventsOutsideSensor, match="6 x 4 sensor"):
-        draw_events(Events.of([0], [6], [0], [0]), 6, 4)
+        count_events(Events.of([0], [6], [0], [0]), Letterbox(6, 4, 6, 4))
+    with pytest.raises(BrokenRecording, match="found polarity 2"):
+        count_events(Events.of([0], [5], [0], [2]), Letterbox(6, 4, 6, 4))
 
 
 def test_width_is_fitted_in_proportion() -> None:
