@@ -135,6 +135,14 @@ def outside_sensor(
     )
 
 
+def backward_time(from_us: int, to_us: int, *, where: str = "", note: str = "") -> BackwardTime:
+    """The error of a time `to_us` after `from_us`, both microseconds; `where` and `note` as above."""
+    return BackwardTime(
+        f"{where}time runs backward from {from_us} us to {to_us} us{note}; events must come in time order. "
+        "Sort the recording; or it is damaged, or joined of several."
+    )
+
+
 def _check_inside(events: Events, width: int, height: int, where: str) -> None:
     x_max, y_max = int(events.x.max()), int(events.y.max())
     if x_max < width and y_max < height:
@@ -146,14 +154,8 @@ def _check_order(events: Events, after_us: int | None, where: str) -> None:
     t_us = events.t_us
     first_us = int(t_us[0])
     if after_us is not None and first_us < after_us:
-        raise BackwardTime(
-            f"{where}: time runs backward from {after_us} us to {first_us} us between two packets; "
-            "events must come in time order. Sort the recording, or it is damaged."
-        )
+        raise backward_time(after_us, first_us, where=f"{where}: ", note=" between two packets")
     drops = np.flatnonzero(t_us[1:] < t_us[:-1])
     if len(drops):
         at = int(drops[0])
-        raise BackwardTime(
-            f"{where}: time runs backward from {int(t_us[at])} us to {int(t_us[at + 1])} us; "
-            "events must come in time order. Sort the recording, or it is damaged."
-        )
+        raise backward_time(int(t_us[at]), int(t_us[at + 1]), where=f"{where}: ")

@@ -1,9 +1,9 @@
-"""`Child`: what parses hostile files, or waits for a camera, runs in a process of its own under limits.
+"""`Child`: what parses hostile files, or waits for live events, runs in a process of its own under limits.
 
-Parsers of hostile files hang while they hold the GIL, take all memory, abort or crash; camera libraries block
-for good. None of that may touch the process that serves, so each recording and each live source is read in a
-child that the kernel stops at its limits (`streaming/limits.py`). A function sends messages through its
-`Outlet` (`streaming/outlet.py`), the parent iterates over them::
+Parsers of hostile files hang while they hold the GIL, take all memory, abort or crash; drivers of live
+sources may block for good. None of that may touch the process that serves, so each recording and each live
+source is read in a child that the kernel stops at its limits (`streaming/limits.py`). A function sends
+messages through its `Outlet` (`streaming/outlet.py`), the parent iterates over them::
 
     def read(outlet: Outlet, path: Path) -> None:
         outlet.limits.check_size(path)

@@ -11,8 +11,8 @@ from numba import types
 from numpy.typing import NDArray
 
 from streaming.compiled import I64, READ_I32, READ_I64, READ_U8, READ_U16, compiled
-from streaming.errors import BackwardTime, BrokenRecording
-from streaming.events import Events, outside_sensor
+from streaming.errors import BrokenRecording
+from streaming.events import Events, backward_time, outside_sensor
 from streaming.letterbox import Letterbox
 from streaming.step import ResetReason, Step
 
@@ -168,13 +168,11 @@ def _check_times(t_us: NDArray[np.int64]) -> None:
         return
     drop = first_drop(np.ascontiguousarray(t_us))
     if drop >= 0:
-        raise BackwardTime(
-            f"time runs backward inside a packet from {t_us[drop - 1]} us to {t_us[drop]} us; "
-            "events must come in time order"
-        )
+        raise backward_time(int(t_us[drop - 1]), int(t_us[drop]), note=" inside a packet")
     if t_us[0] < -FARTHEST_US or t_us[-1] > FARTHEST_US:
         raise BrokenRecording(
-            f"found times from {t_us[0]} us to {t_us[-1]} us; times must lie within +-{FARTHEST_US} us"
+            f"found times from {t_us[0]} us to {t_us[-1]} us; times must lie within +-{FARTHEST_US} us. "
+            "The recording is damaged."
         )
 
 

@@ -25,7 +25,7 @@ from streaming.readers.sizes import Size, recorded_size
 from streaming.source import SourceInfo
 
 MAGIC = b"#!AER-DAT4.0\r\n"
-MAX_DESCRIPTION = 1 << 20
+MAX_DESCRIPTION_BYTES = 1 << 20
 MAX_PACKET_BYTES = 1 << 26
 PACKET = struct.Struct("<iI")
 SOURCE = re.compile(rb'key="source"[^>]*>\s*([^<\x00]{1,80}?)\s*<')
@@ -63,9 +63,9 @@ class Aedat4Recording(Recording):
         if len(head) < len(MAGIC) + 4 or not head.startswith(MAGIC):
             raise BrokenRecording(f"{self.name}: is cut off or damaged in its first {len(MAGIC) + 4} bytes")
         (length,) = struct.unpack_from("<I", head, len(MAGIC))
-        if length > MAX_DESCRIPTION:
+        if length > MAX_DESCRIPTION_BYTES:
             raise BrokenRecording(
-                f"{self.name}: its description claims {length} bytes; {MAX_DESCRIPTION} are allowed"
+                f"{self.name}: its description claims {length} bytes; {MAX_DESCRIPTION_BYTES} are allowed"
             )
         description = self._file.read(length)
         if len(description) < length:

@@ -15,7 +15,7 @@ from streaming.errors import BrokenRecording, UnsupportedEncoding
 from streaming.events import MAX_PACKET_EVENTS
 from streaming.readers.columns import NAMES, roles_by_name
 
-MAX_HEADER = 10_000
+MAX_HEADER_BYTES = 10_000
 MAX_ROW_BYTES = 256
 MAX_BYTES = 1 << 50
 
@@ -59,8 +59,10 @@ def read_array_header(file: IO[bytes], where: str) -> ArrayHeader:
         (length,) = struct.unpack_from(length_format, head, 8)
     except struct.error as error:
         raise BrokenRecording(f"{where}: the NPY header is cut off") from error
-    if length > MAX_HEADER:
-        raise BrokenRecording(f"{where}: its NPY header claims {length} bytes; {MAX_HEADER} are allowed")
+    if length > MAX_HEADER_BYTES:
+        raise BrokenRecording(
+            f"{where}: its NPY header claims {length} bytes; {MAX_HEADER_BYTES} are allowed"
+        )
     file.seek(8)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:

@@ -32,6 +32,7 @@ NAMES: Mapping[str, str] = {
 ORDERS = ("txyp", "xytp", "xypt", "ptxy", "tpxy", "pxyt")
 US_PER_UNIT: Mapping[str, float] = {"_s": 1e6, "_ms": 1e3, "_ns": 1e-3}
 FARTHEST_US = 1 << 60
+"""Times beyond +-36 000 years are forged, or no times at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,10 @@ def _times(t: NDArray[Any], us_per_unit: float, where: str) -> NDArray[np.int64]
     if t.dtype.kind == "f" or us_per_unit != 1.0:
         t = np.rint(t.astype(np.float64) * us_per_unit)
     if len(t) and not (t.min() >= -FARTHEST_US and t.max() <= FARTHEST_US):
-        raise BrokenRecording(f"{where}: found a time of {t.min()} to {t.max()} us; that is no time")
+        raise BrokenRecording(
+            f"{where}: found {t.min()} to {t.max()} us; beyond +-{FARTHEST_US} us there is no time. "
+            "The columns are not t, x, y, p, or the file is damaged."
+        )
     return np.ascontiguousarray(t, np.int64)
 
 
@@ -113,7 +117,10 @@ def _coordinates(values: NDArray[Any], axis: str, where: str) -> NDArray[np.uint
             "and inside the sensor. The columns are not t, x, y, p, or the file is damaged."
         )
     if has_fractions(values):
-        raise BrokenRecording(f"{where}: found fractions in {axis}; pixel coordinates are whole numbers")
+        raise BrokenRecording(
+            f"{where}: found fractions in {axis}; pixel coordinates are whole numbers. "
+            "The columns are not t, x, y, p, or the file is damaged."
+        )
     return np.ascontiguousarray(values, np.uint16)
 
 

@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from streaming.errors import BrokenRecording
 from streaming.readers.sizes import Size, recorded_size
 from streaming.readers.table import TableRecording
-from streaming.readers.text_table import COMMENT, MAX_LINE, TextLayout, are_numbers, find_layout, split_cells
+from streaming.readers.text_table import (
+    COMMENT,
+    MAX_LINE_BYTES,
+    TextLayout,
+    are_numbers,
+    find_layout,
+    split_cells,
+)
 from streaming.source import SourceInfo
 
 HEAD_BYTES = 1 << 16
@@ -74,9 +81,10 @@ class CsvRecording(TableRecording):
         self._file.seek(at)
         while data := self._file.read(BLOCK_BYTES):
             end = data.rfind(b"\n") + 1
-            if end == 0 and len(carry) + len(data) > MAX_LINE:
+            if end == 0 and len(carry) + len(data) > MAX_LINE_BYTES:
                 raise BrokenRecording(
-                    f"{self.name}: the line at byte {at} is longer than {MAX_LINE} bytes; it is no table"
+                    f"{self.name}: the line at byte {at} is longer than {MAX_LINE_BYTES} bytes; "
+                    "it is no table"
                 )
             lines, carry = carry + data[:end], data[end:] if end else carry + data
             if end:

@@ -33,7 +33,8 @@ from streaming.readers.words import (
 LOOPS, HIGH, Y, BASE_X, BASE_P = OWN, OWN + 1, OWN + 2, OWN + 3, OWN + 4
 ADDR_Y, ADDR_X, VECT_BASE_X, VECT_12, VECT_8, TIME_LOW, TIME_HIGH = 0x0, 0x2, 0x3, 0x4, 0x5, 0x6, 0x8
 LOOP_US = 1 << 24
-HALF_LOOP = 1 << 11
+HALF_LOOP_TICKS = 1 << 11
+"""Half the range of TIME_HIGH, whose ticks are 4 096 us."""
 VECTOR = 12
 
 
@@ -55,7 +56,7 @@ def _next_time(state: State, at: int, kind: int, value: int) -> int:
         return advance(state, at, state[LOOPS] + (known << 12) + value) if known >= 0 else UNSET
     if value == known:
         return int(state[TIME])
-    state[LOOPS] = max(0, state[LOOPS]) + LOOP_US * (known - value > HALF_LOOP)
+    state[LOOPS] = max(0, state[LOOPS]) + LOOP_US * (known - value > HALF_LOOP_TICKS)
     state[HIGH] = value
     return advance(state, at, state[LOOPS] + (value << 12))
 

@@ -10,8 +10,8 @@ from streaming.errors import BrokenRecording
 from streaming.readers.sizes import Sensor, Size, known_info, recorded_size, sensor_named_in
 from streaming.source import SourceInfo
 
-MAX_LINE = 4096
-MAX_HEADER = 1 << 16
+MAX_LINE_BYTES = 4096
+MAX_HEADER_BYTES = 1 << 16
 SENSOR_KEYS = ("sensor_name", "sensor_generation", "generation", "plugin_name", "camera")
 
 
@@ -82,8 +82,10 @@ def read_header(file: BinaryIO, where: str) -> Header:
         if key.lower() == "end" and not value:
             break
         fields.setdefault(key.lower(), value.strip())
-        if file.tell() - start > MAX_HEADER:
-            raise BrokenRecording(f"{where}: its header is longer than {MAX_HEADER} bytes and does not end")
+        if file.tell() - start > MAX_HEADER_BYTES:
+            raise BrokenRecording(
+                f"{where}: its header is longer than {MAX_HEADER_BYTES} bytes and does not end"
+            )
     for part in fields.get("format", "").split(";")[1:]:
         key, _, value = part.partition("=")
         fields.setdefault(key.strip().lower(), value.strip())
@@ -93,13 +95,13 @@ def read_header(file: BinaryIO, where: str) -> Header:
 def _next_line(file: BinaryIO, where: str) -> str | None:
     """Text of the next header line without its percent sign; None, and nothing read, where data begins."""
     at = file.tell()
-    line = file.readline(MAX_LINE)
+    line = file.readline(MAX_LINE_BYTES)
     text = line[1:].rstrip(b"\r\n")
     if line.startswith(b"%") and _is_text(text):
         if line.endswith(b"\n"):
             return text.decode("ascii")
         raise BrokenRecording(
-            f"{where}: the header line at byte {at} does not end within {MAX_LINE} bytes; "
+            f"{where}: the header line at byte {at} does not end within {MAX_LINE_BYTES} bytes; "
             "the file is cut off or damaged"
         )
     file.seek(at)

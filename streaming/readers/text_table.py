@@ -9,7 +9,7 @@ from streaming.readers.columns import roles_by_name
 from streaming.readers.sizes import Size
 
 COMMENT = b"#"
-MAX_LINE = 4096
+MAX_LINE_BYTES = 4096
 BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SPLIT = re.compile(rb"[,;\s]+")
@@ -42,7 +42,7 @@ def find_layout(head: bytes) -> TextLayout | None:
         end = head.find(b"\n", at)
         end = len(head) if end < 0 else end
         line = head[at:end].strip()
-        if len(line) > MAX_LINE:
+        if len(line) > MAX_LINE_BYTES:
             return None
         cells = split_cells(line.lstrip(COMMENT))
         if _are_names(cells):

@@ -19,8 +19,8 @@ from numba import types
 from numpy.typing import NDArray
 
 from streaming.compiled import I64, WRITE_I64, WRITE_U8, WRITE_U16, compiled
-from streaming.errors import BackwardTime, BrokenRecording, StreamingError
-from streaming.events import Events, outside_sensor
+from streaming.errors import BrokenRecording, StreamingError
+from streaming.events import Events, backward_time, outside_sensor
 from streaming.readers.recording import Recording
 
 BLOCK_BYTES = 1 << 17
@@ -106,14 +106,10 @@ class WordRecording(Recording):
 
     def _fault(self, state: State, at: int) -> StreamingError:
         found, limit = int(state[FOUND]), int(state[LIMIT])
+        where, note = f"{self.name}: ", f" at byte {at}"
         if state[FAULT] == BACKWARD:
-            return BackwardTime(
-                f"{self.name}: time runs backward from {limit + self.offset_us} us to "
-                f"{found + self.offset_us} us at byte {at}; "
-                "events must come in time order. The file is damaged, or joined of several."
-            )
-        size = self.info.width, self.info.height
-        return outside_sensor(found, limit, *size, where=f"{self.name}: ", note=f" at byte {at}")
+            return backward_time(limit + self.offset_us, found + self.offset_us, where=where, note=note)
+        return outside_sensor(found, limit, self.info.width, self.info.height, where=where, note=note)
 
     def _check_tail(self, end: int) -> None:
         rest = (end - self._data_at) % self.word.itemsize
