@@ -161,6 +161,9 @@ def test_hdf5_size_by_the_sensor_it_names(tmp_path: Path) -> None:
     with open_recording(path) as source:
         assert (source.info.width, source.info.height) == (1280, 720)
         assert (source.info.sensor, source.info.size_source) == ("Prophesee IMX636", "sensor")
+    with open_recording(path, width=WIDTH, height=HEIGHT) as source:
+        assert (source.info.width, source.info.height) == (WIDTH, HEIGHT)
+        assert (source.info.sensor, source.info.size_source) == ("Prophesee IMX636", "caller")
 
 
 def test_hdf5_without_events_says_what_it_holds(tmp_path: Path) -> None:
