@@ -34,6 +34,7 @@ from streaming.outlet import Outlet, run_child
 
 PRELOAD = (
     "streaming.filters.chain",
+    "streaming.readers.es",
     "streaming.readers.evt2",
     "streaming.readers.evt21",
     "streaming.readers.evt3",

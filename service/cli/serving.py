@@ -97,10 +97,18 @@ def health(
 
 def warm() -> None:
     """Compile the loops and export the graphs of all shipped models, so that a first start is quick."""
-    import streaming.isolation  # noqa: F401 - importing it compiles the loops
+    from importlib import import_module
+
     from model.card import available
     from model.detector import Detector
+    from streaming.isolation import PRELOAD
+    from streaming.sources import open_source
 
+    for module in PRELOAD:
+        import_module(module)
+    with open_source("sim://street?duration_s=0.1&speed=max") as street:
+        events = sum(len(packet) for packet in street.packets())
+    output.print(f"the loops are compiled ({events} simulated events)")
     for name in available():
         Detector.load(name)
         output.print(f"{name} is ready")

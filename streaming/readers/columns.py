@@ -4,14 +4,14 @@ By name where columns have names (`NAMES`). Without names, four columns are take
 that the first rows allow: time does not decrease, polarity is 0/1 or -1/1, x and y are whole numbers from 0
 on. Where none fits the usual order t, x, y, p is taken, and the events say what is wrong with it.
 
-Time is in microseconds, unless a name carries another unit (`t_s`, `t_ms`, `t_ns`) or the first rows hold
-fractions: then it is in seconds.
+Time is in the unit that its name carries (`t_s`, `t_ms`, `t_us`, `t_ns`). Without one it is in seconds where
+the first rows hold fractions, else in microseconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,20 +30,26 @@ NAMES: Mapping[str, str] = {
 """What a column of a (lower-case) name holds."""
 
 ORDERS = ("txyp", "xytp", "xypt", "ptxy", "tpxy", "pxyt")
-US_PER_UNIT: Mapping[str, float] = {"_s": 1e6, "_ms": 1e3, "_ns": 1e-3}
+US_PER_UNIT: Mapping[str, float] = {"_s": 1e6, "_ms": 1e3, "_us": 1.0, "_ns": 1e-3}
 FARTHEST_US = 1 << 60
 """Times beyond +-36 000 years are forged, or no times at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Indices of the columns, and how many microseconds one unit of the time column is."""
+    """Indices of the columns, and how many microseconds one unit of time is, None where no name says it."""
 
     t: int
     x: int
     y: int
     p: int
-    us_per_unit: float = 1.0
+    us_per_unit: float | None = None
+
+    def with_unit(self, t: NDArray[Any]) -> Roles:
+        """The same with a unit for certain, by the first rows `t` of the time column."""
+        if self.us_per_unit is not None:
+            return self
+        return replace(self, us_per_unit=1e6 if has_fractions(t) else 1.0)
 
 
 def roles_by_name(names: Sequence[str]) -> Roles | None:
@@ -57,7 +63,7 @@ def roles_by_name(names: Sequence[str]) -> Roles | None:
         return None
     time_name = names[found["t"]].strip().lower()
     units = [us for suffix, us in US_PER_UNIT.items() if time_name.endswith(suffix)]
-    return Roles(found["t"], found["x"], found["y"], found["p"], units[0] if units else 1.0)
+    return Roles(found["t"], found["x"], found["y"], found["p"], units[0] if units else None)
 
 
 def roles_by_content(columns: Sequence[NDArray[Any]]) -> Roles:
@@ -99,9 +105,10 @@ def _fits(columns: Sequence[NDArray[Any]], roles: Roles) -> bool:
     )
 
 
-def _times(t: NDArray[Any], us_per_unit: float, where: str) -> NDArray[np.int64]:
-    if t.dtype.kind == "f" or us_per_unit != 1.0:
-        t = np.rint(t.astype(np.float64) * us_per_unit)
+def _times(t: NDArray[Any], us_per_unit: float | None, where: str) -> NDArray[np.int64]:
+    scale = 1.0 if us_per_unit is None else us_per_unit
+    if t.dtype.kind == "f" or scale != 1.0:
+        t = np.rint(t.astype(np.float64) * scale)
     if len(t) and not (t.min() >= -FARTHEST_US and t.max() <= FARTHEST_US):
         raise BrokenRecording(
             f"{where}: found {t.min()} to {t.max()} us; beyond +-{FARTHEST_US} us there is no time. "

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from streaming.errors import BrokenRecording
 from streaming.events import Events
-from streaming.readers.columns import Roles, has_fractions, roles_by_content, roles_by_name, to_events
+from streaming.readers.columns import Roles, roles_by_content, roles_by_name, to_events
 from streaming.readers.recording import Recording, longest
 from streaming.readers.sizes import Sensor, Size, info_by_extent, known_info
 from streaming.source import SourceInfo
@@ -59,9 +58,7 @@ class TableRecording(Recording):
         roles = roles_by_name(names) if names else None
         if roles is None:
             roles = roles_by_content(block)
-        if roles.us_per_unit == 1.0 and has_fractions(block[roles.t]):
-            roles = replace(roles, us_per_unit=1e6)
-        return roles
+        return roles.with_unit(block[roles.t])
 
     def _sized(
         self, stated: Size | None, recorded: Size | None = None, sensor: Sensor | None = None

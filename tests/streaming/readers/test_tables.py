@@ -89,6 +89,12 @@ def test_fractions_of_time_are_seconds(tmp_path: Path) -> None:
     assert same(read(saved(tmp_path / "b.npy", named)), EVENTS)
 
 
+def test_a_named_unit_is_believed_whatever_the_numbers(tmp_path: Path) -> None:
+    fractions = [(t_us + 0.25, x, y, p) for t_us, x, y, p in columns_of(EVENTS).tolist()]
+    fields = [("t_us", "<f8"), ("x", "<u2"), ("y", "<u2"), ("p", "u1")]
+    assert same(read(saved(tmp_path / "a.npy", np.array(fractions, fields))), EVENTS)
+
+
 def test_long_arrays_come_in_bounded_packets(tmp_path: Path) -> None:
     events = some_events(2 * MAX_PACKET_EVENTS + 5, seed=2)
     with open_recording(saved(tmp_path / "a.npy", np.asfortranarray(columns_of(events)))) as source:
