@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from service.answers import Answer
     from streaming.picture import Picture
     from streaming.readers.recording import Recording
+    from streaming.source import Source
 
 FRAME_US = 40_000
 
@@ -27,6 +28,14 @@ Recorded = Annotated[Path, typer.Argument(metavar="FILE", help="A recording of a
 Width = Annotated[int | None, typer.Option(help="Sensor columns, where the file does not say.")]
 Height = Annotated[int | None, typer.Option(help="Sensor rows, where the file does not say.")]
 Format = Annotated[str | None, typer.Option("--format", help="Skip the look at the content.")]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        help="hot_pixels, background:dt_us=2000, refractory:500, region:x0,y0,x1,y1, polarity:on, flip:h; "
+        "may be given several times, applied in this order.",
+    ),
+]
 Model = Annotated[str, typer.Option(help="Name of a shipped model, or path of a card.")]
 Threshold = Annotated[float | None, typer.Option(help="Least score, 0..1; the card's by default.")]
 
@@ -61,6 +70,7 @@ def info(
 def convert(
     file: Recorded,
     out: Annotated[Path, typer.Argument(help="Ends in .npy, .csv, .aedat4 or .raw (EVT3).")],
+    filters: Filters = None,
     width: Width = None,
     height: Height = None,
     format_: Format = None,
@@ -74,7 +84,9 @@ def convert(
         progress_bar() as bar,
     ):
         task = bar.add_task(f"{file.name} to {out.name}", total=None)
-        written = write_recording(source, out, on_progress=lambda events: bar.update(task, completed=events))
+        written = write_recording(
+            _filtered(source, filters), out, on_progress=lambda events: bar.update(task, completed=events)
+        )
     output.print(f"wrote {written:,} events to {out}")
 
 
@@ -83,6 +95,7 @@ def view(
     out: Annotated[Path, typer.Option("--out", "-o", help="Ends in .mp4 (film) or .png (sheet).")],
     boxes: Annotated[bool, typer.Option("--boxes", help="Detect, and draw the boxes.")] = False,
     frame_us: Annotated[int, typer.Option(min=100, help="Time one picture shows, us.")] = FRAME_US,
+    filters: Filters = None,
     model: Model = DEFAULT_MODEL,
     threshold: Threshold = None,
     width: Width = None,
@@ -91,8 +104,8 @@ def view(
 ) -> None:
     """Draw a recording as a film or a sheet of pictures."""
     options = DetectOptions(model=model, threshold=threshold, width=width, height=height, format=format_)
-    answers = list(_answers(file, options)) if boxes else []
-    _draw(file, out, frame_us, answers, options)
+    answers = list(_answers(file, options, filters)) if boxes else []
+    _draw(file, out, frame_us, answers, options, filters)
 
 
 def detect(
@@ -105,6 +118,7 @@ def detect(
     stride: Annotated[int | None, typer.Option(min=1, help="Steps between two answers.")] = None,
     start_us: Annotated[int | None, typer.Option(help="From here, us after the first event.")] = None,
     end_us: Annotated[int | None, typer.Option(help="Up to here, us after the first event.")] = None,
+    filters: Filters = None,
     width: Width = None,
     height: Height = None,
     format_: Format = None,
@@ -112,18 +126,18 @@ def detect(
     """Find the objects in a recording."""
     options = DetectOptions(model, threshold, iou, stride, start_us, end_us, width, height, format_)
     answers: list[Answer] = []
-    for answer in _answers(file, options):
+    for answer in _answers(file, options, filters):
         if json_:
             print(json.dumps(answer.to_message()), flush=True)
         if not json_ or video:
             answers.append(answer)
     if video:
-        _draw(file, video, _window_us(answers), answers, options)
+        _draw(file, video, _window_us(answers), answers, options, filters)
     if not json_:
         _print_answers(file, answers)
 
 
-def _answers(file: Path, options: DetectOptions) -> Iterator[Answer]:
+def _answers(file: Path, options: DetectOptions, filters: list[str] | None) -> Iterator[Answer]:
     """Answers of a recording, with a progress bar over its bytes."""
     from model.detector import Detector
     from service.pipeline import detect_recording
@@ -131,18 +145,25 @@ def _answers(file: Path, options: DetectOptions) -> Iterator[Answer]:
     with _opened(file, options) as source, progress_bar() as bar:
         task = bar.add_task(f"Detecting in {file.name}", total=1.0)
         detector = Detector.load(options.model)
-        for answer in detect_recording(source, detector, options):
+        for answer in detect_recording(_filtered(source, filters), detector, options):
             bar.update(task, completed=source.fraction())
             yield answer
 
 
-def _draw(file: Path, out: Path, frame_us: int, answers: list[Answer], options: DetectOptions) -> None:
+def _draw(
+    file: Path,
+    out: Path,
+    frame_us: int,
+    answers: list[Answer],
+    options: DetectOptions,
+    filters: list[str] | None,
+) -> None:
     from service.film import frames
     from streaming.clip import render_clip
 
     with _opened(file, options) as source, progress_bar() as bar:
         task = bar.add_task(f"Drawing {out.name}", total=1.0)
-        pictures = _watched(frames(source, frame_us, answers), source, bar, task)
+        pictures = _watched(frames(_filtered(source, filters), frame_us, answers), source, bar, task)
         count = render_clip(pictures, out, fps=min(60.0, 1e6 / frame_us))
     errors.print(f"drew {count} pictures to {out}")
 
@@ -159,6 +180,15 @@ def _opened(file: Path, options: DetectOptions) -> Recording:
     from streaming.sources import open_recording
 
     return open_recording(file, format=options.format, width=options.width, height=options.height)
+
+
+def _filtered(source: Recording, filters: list[str] | None) -> Source:
+    if not filters:
+        return source
+    from streaming.filters.chain import FilteredSource
+    from streaming.filters.settings import parse_filter
+
+    return FilteredSource(source, [parse_filter(text) for text in filters])
 
 
 def _window_us(answers: list[Answer]) -> int:
