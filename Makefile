@@ -38,7 +38,7 @@ bench: $(INSTALLED)  ## speed and memory against peers, ratios in one run
 	$(BIN)/python -m benchmarks
 
 docker-test: $(INSTALLED)  ## build the image, start it, post a recording, watch a stream, tear down
-	$(BIN)/python -m pytest -m docker tests/e2e/test_docker.py --override-ini addopts=
+	$(BIN)/python -m pytest -m docker tests/e2e/test_docker.py
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
