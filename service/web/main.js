@@ -22,6 +22,7 @@ const behindChart = new Sparkline($("behind-chart"), "#f2b544");
 let live = null;
 let analysis = null;
 let threshold = 0.25;
+let choice = 0; // counts what the person at the page asked to see; an answer to an older wish changes nothing
 let answered = 0;
 let recentEvents = [];
 
@@ -158,18 +159,20 @@ async function recover(stream, caption) {
 }
 
 async function startSource(source, caption, name) {
+  const mine = ++choice;
   veil("Starting the source");
   await attempt(async () => {
     const { streams } = await getJson("/streams");
     const same = streams.find((stream) => stream.source === source);
     const stream = same ?? (await sendJson("POST", "/streams", name ? { source, name, threshold } : { source, threshold }));
-    watch({ ...stream, source, name }, caption);
+    if (mine === choice) watch({ ...stream, source, name }, caption);
   });
 }
 
 // ---------------------------------------------------------------- recordings
 
 async function analyse(recording) {
+  choice += 1;
   stopShowing();
   status("waiting", "Analysing");
   veil("Analysing the recording");

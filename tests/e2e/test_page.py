@@ -111,6 +111,16 @@ def test_an_upload_is_analysed_and_can_be_scrubbed(page: Page, recording: Path) 
     eventually(page, f"({LIT_PIXELS})() > 500")
 
 
+def test_a_source_that_starts_late_does_not_take_the_view(page: Page, recording: Path) -> None:
+    page.route("**/streams", lambda route: (page.wait_for_timeout(3_000), route.continue_()))
+    page.locator("#start-sim").click()
+    choose_upload(page, recording)
+    expect(page.locator("#status")).to_have_text("Analysed")
+    page.wait_for_timeout(4_000)
+    expect(page.locator("#status")).to_have_text("Analysed")
+    expect(page.locator("#scrub")).to_be_visible()
+
+
 def test_a_recording_once_uploaded_can_be_replayed(page: Page, recording: Path) -> None:
     choose_upload(page, recording)
     expect(page.locator("#status")).to_have_text("Analysed")
