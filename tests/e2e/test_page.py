@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.servers import RunningServer
 
@@ -112,13 +112,22 @@ def test_an_upload_is_analysed_and_can_be_scrubbed(page: Page, recording: Path) 
 
 
 def test_a_source_that_starts_late_does_not_take_the_view(page: Page, recording: Path) -> None:
-    page.route("**/streams", lambda route: (page.wait_for_timeout(3_000), route.continue_()))
+    expect(page.locator("#status")).to_have_text("Live")
+    page.locator("#seed").fill("77")
+    held: list[Route] = []
+    page.route("**/streams", lambda route: held.append(route) if is_start(route) else route.continue_())
     page.locator("#start-sim").click()
     choose_upload(page, recording)
     expect(page.locator("#status")).to_have_text("Analysed")
-    page.wait_for_timeout(4_000)
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        held[0].continue_()
+    page.wait_for_timeout(1_000)
     expect(page.locator("#status")).to_have_text("Analysed")
     expect(page.locator("#scrub")).to_be_visible()
+
+
+def is_start(route: Route) -> bool:
+    return route.request.method == "POST" and route.request.url.endswith("/streams")
 
 
 def test_a_recording_once_uploaded_can_be_replayed(page: Page, recording: Path) -> None:
