@@ -18,6 +18,8 @@ from service.routes.context import Context
 from service.settings import Settings
 from tests.servers import free_port
 from tests.service.fakes import FakeRuntime
+from tests.service.loops import RunningRuntime, running_runtime
+from tests.service.recordings import write_recording
 
 JOIN_S = 20
 
@@ -79,3 +81,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One server with the default settings for the tests of a file; each leaves it as it found it."""
     with served(tmp_path_factory.mktemp("served") / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningRuntime]:
+    """A real runtime with small limits, one for all tests of a file."""
+    settings = Settings(max_streams=3, max_waiting_uploads=1, status_s=0.1, viewer_queue=4096)
+    with running_runtime(settings) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten windows of 20 000 events."""
+    return write_recording(tmp_path_factory.mktemp("recordings") / "short.npy")

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from service.errors import (
     QueueFull,
 )
 from service.options import DetectOptions
-from service.settings import Settings
 from streaming.errors import (
     BackwardTime,
     ReaderDied,
@@ -31,21 +29,8 @@ from tests.service.loops import (
     all_of,
     eventually,
     is_alive,
-    running_runtime,
 )
 from tests.service.recordings import HEIGHT, WIDTH, events_array, write_broken_recording, write_recording
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningRuntime]:
-    settings = Settings(max_streams=3, max_waiting_uploads=1, status_s=0.1, viewer_queue=4096)
-    with running_runtime(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recording(tmp_path_factory.mktemp("recordings") / "short.npy")
 
 
 def test_a_recording_is_answered_to_its_end(running: RunningRuntime, recording: Path) -> None:

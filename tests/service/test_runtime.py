@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from streaming.errors import (
 )
 from tests.service.loops import (
     SIZED,
-    RunningRuntime,
     all_of,
     eventually,
     is_alive,
@@ -31,18 +29,6 @@ from tests.service.loops import (
     running_runtime,
 )
 from tests.service.recordings import HEIGHT, WIDTH, write_recording
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningRuntime]:
-    settings = Settings(max_streams=3, max_waiting_uploads=1, status_s=0.1, viewer_queue=4096)
-    with running_runtime(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recording(tmp_path_factory.mktemp("recordings") / "short.npy")
 
 
 def test_idle_streams_end_by_themselves(recording: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from service.errors import (
 )
 from service.frames import encode_frame
 from service.options import StreamSpec
-from service.settings import Settings
 from streaming.errors import (
     BadSource,
 )
@@ -33,21 +31,8 @@ from tests.service.loops import (
     messages_until,
     of_type,
     replay,
-    running_runtime,
 )
-from tests.service.recordings import HEIGHT, WIDTH, events_array, write_recording
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningRuntime]:
-    settings = Settings(max_streams=3, max_waiting_uploads=1, status_s=0.1, viewer_queue=4096)
-    with running_runtime(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recording(tmp_path_factory.mktemp("recordings") / "short.npy")
+from tests.service.recordings import HEIGHT, WIDTH, events_array
 
 
 def test_a_stream_says_hello_then_boxes_pictures_and_status(running: RunningRuntime, recording: Path) -> None:

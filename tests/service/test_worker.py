@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from service.errors import (
 from service.inference import StreamBatcher
 from service.models import ModelCache
 from service.options import DetectOptions
-from service.settings import Settings
 from service.supervisor import Supervisor
 from service.wire import ring_to_wire
 from streaming.ring import StepRing
@@ -29,22 +27,9 @@ from tests.service.loops import (
     messages_until,
     of_type,
     replay,
-    running_runtime,
 )
 from tests.service.recordings import HEIGHT, WIDTH, write_recording
 from tests.service.tiny import tiny
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningRuntime]:
-    settings = Settings(max_streams=3, max_waiting_uploads=1, status_s=0.1, viewer_queue=4096)
-    with running_runtime(settings) as runtime:
-        yield runtime
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_recording(tmp_path_factory.mktemp("recordings") / "short.npy")
 
 
 def test_an_upload_survives_the_death_of_the_worker(running: RunningRuntime, tmp_path: Path) -> None:
