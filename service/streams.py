@@ -121,7 +121,7 @@ class LiveStream:
             "t_us": self._flow.newest_us,
             "answers": self._flow.answers,
             "events": feed.events_in,
-            "steps": feed.steps_in,
+            "steps_in": feed.steps_in,
             "events_per_s": round(self._rate.per_s, 1),
             "behind_ms": 0.0 if self._last is None else round(self._last.behind_ms, 3),
             "queue": self.queue(),
