@@ -46,10 +46,10 @@ class Clip:
 
 
 def read_clip(path: Path, card: Card) -> Clip:
-    """The last T steps of an (N, 4) NPY of t us, x, y, polarity, with the boxes of the XML beside it."""
+    """The first T steps of an (N, 4) NPY of t us, x, y, polarity, stepped as `spikesight detect` does."""
     t_us, x, y, p = np.load(path, allow_pickle=False).T
-    step = card.steps - 1 - (t_us.max() - t_us) // card.step_us
-    inside = step >= 0
+    step = (t_us - t_us.min()) // card.step_us
+    inside = step < card.steps
     counts = np.zeros((card.steps, 2, HEIGHT, WIDTH), np.int64)
     np.add.at(counts, (step[inside], p[inside], y[inside], x[inside]), 1)
     xyxy = _boxes(path.with_suffix(".xml"))
