@@ -3,6 +3,7 @@
 ::
 
     TrainingError
+    ├── BadDataset          a data set is missing, laid out otherwise, or its labels mean nothing
     ├── BadTraining         settings that mean nothing, or a checkpoint of other settings
     ├── Diverged            the loss is no number any more
     └── GeneratorDied       the process that simulates windows ended
@@ -13,6 +14,10 @@ Each message says what was found, what is allowed and what to do.
 
 class TrainingError(Exception):
     """Base of all errors raised by `training`."""
+
+
+class BadDataset(TrainingError):
+    """A data set is missing, laid out otherwise, or its labels mean nothing."""
 
 
 class BadTraining(TrainingError):

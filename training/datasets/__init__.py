@@ -1,13 +1,15 @@
-"""Labelled windows: `LabelledWindow` and the Protocol that gives them."""
+"""Labelled windows, and the Protocol of data sets that give them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+Split = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +59,84 @@ class LabelledWindow:
         return counts
 
 
-class WindowDataset(Protocol):
-    """A finite, ordered set of labelled windows."""
+@dataclass(frozen=True, slots=True, eq=False)
+class TimedBoxes:
+    """The labels of one recording.
+
+    Attributes:
+        moments: (M,) int64 microseconds, not decreasing: every moment that was labelled, those without a box
+            among them. A window ends at each.
+        t_us: (K,) int64 microseconds, not decreasing: the moment of each box, one of `moments`.
+        xyxy: (K, 4) float32, sensor pixels; may reach over the border.
+        label: (K,) int64, index into the data set's classes, or `IGNORED`.
+    """
+
+    moments: NDArray[np.int64]
+    t_us: NDArray[np.int64]
+    xyxy: NDArray[np.float32]
+    label: NDArray[np.int64]
+
+
+IGNORED = -1
+"""Label of a region where neither a box nor its absence counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxRule:
+    """Which boxes are labels; the others are regions to ignore (`Prophesee` protocol, Perot et al. 2020).
+
+    Attributes:
+        min_diagonal_px, min_side_px: smaller boxes are not labels.
+        skip_us: labels of the first so many microseconds of a recording are left out.
+    """
+
+    min_diagonal_px: float = 30.0
+    min_side_px: float = 10.0
+    skip_us: int = 500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How labelled windows are cut out of recordings.
+
+    Attributes:
+        steps: T, time steps of a window, which ends at the label's moment.
+        step_us: length of a step, microseconds.
+        rule: which boxes are labels.
+    """
+
+    steps: int = 5
+    step_us: int = 8_000
+    rule: BoxRule = BoxRule()
+
+
+class Part(Protocol):
+    """One recording with its labels."""
+
+    @property
+    def name(self) -> str:
+        """Unique within the data set and the same at every start."""
+        ...
+
+    def windows(self, cut: Cut) -> Iterator[LabelledWindow]:
+        """Its windows in order of time, in one streaming pass.
+
+        Raises:
+            BadDataset: the labels or the recording are missing or mean nothing; names the file.
+        """
+        ...
+
+
+class DataSet(Protocol):
+    """Labelled recordings on disk."""
 
     @property
     def classes(self) -> tuple[str, ...]: ...
 
-    def __len__(self) -> int: ...
+    def parts(self, split: Split) -> Sequence[Part]:
+        """The recordings of a split, always in the same order."""
+        ...
 
-    def __iter__(self) -> Iterator[LabelledWindow]: ...
+    def describe(self) -> dict[str, Any]:
+        """What a card says of the data, as JSON values; no paths of this machine."""
+        ...
