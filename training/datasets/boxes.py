@@ -73,7 +73,7 @@ def boxes_at(boxes: TimedBoxes, moment_us: int, frame: Frame, rule: BoxRule) -> 
     A box over the border loses what lies beyond; the rule's sizes are those of what is left. Boxes that are
     too small become regions to ignore. Of equal boxes with equal labels one stays.
     """
-    first, end = np.searchsorted(boxes.t_us, [moment_us, moment_us + 1])
+    first, end = (np.searchsorted(boxes.t_us, moment_us, side) for side in ("left", "right"))
     size = np.array([frame.width, frame.height] * 2, np.float32)
     xyxy = np.clip(boxes.xyxy[first:end], 0, size).astype(np.float32)
     label = boxes.label[first:end]

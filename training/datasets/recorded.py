@@ -97,8 +97,8 @@ class RecordedPart:
             return BadDataset(f"{self.recording}: holds no event; remove it and its labels")
         return BadDataset(
             f"{self.recording}: its labels are at {moments[0]} to {moments[-1]} us, its events at "
-            f"{clock.start_us} to {clock.newest_us} us; these do not meet. Labels and recording must have one "
-            "clock: are they of the same recording?"
+            f"{clock.start_us} to {clock.newest_us} us; these do not meet. Labels and recording must have "
+            "one clock: are they of the same recording?"
         )
 
     def _shifted(self, boxes: TimedBoxes) -> TimedBoxes:
