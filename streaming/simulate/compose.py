@@ -10,9 +10,10 @@ from torch import Tensor
 from streaming.simulate.backdrop import Textures, view_backdrop
 from streaming.simulate.brush import Brush, Ownership
 from streaming.simulate.camera import Camera, View
+from streaming.simulate.extents import silhouettes
 from streaming.simulate.ground import Ground, lay_ground
 from streaming.simulate.motion import Bodies, Placement, parts_to_px, project
-from streaming.simulate.parts import FIELDS, FLAT, R1, R2, X1, X2, Y1, Y2
+from streaming.simulate.parts import FIELDS
 from streaming.simulate.sprites import paint
 
 TEXEL_PX = 1.5
@@ -90,26 +91,6 @@ def render(stage: Stage, cast: Cast, view: View, t_s: Tensor) -> Frames:
 
 def _texels_per_px(texels: Tensor, placement: Placement) -> Tensor:
     return texels[:, None] / placement.scale.clamp_min(1)
-
-
-def silhouettes(parts: Tensor) -> Tensor:
-    """(N, 4) xyxy around (N, M, FIELDS) parts, px; empty (inf to -inf) where nothing is painted."""
-    dx, dy = parts[..., X2] - parts[..., X1], parts[..., Y2] - parts[..., Y1]
-    length = torch.hypot(dx, dy).clamp_min(1e-3)
-    flat = parts[..., FLAT] > 0.5
-    aside, upward = torch.where(flat, dy.abs() / length, 1.0), torch.where(flat, dx.abs() / length, 1.0)
-    hidden = torch.where(torch.maximum(parts[..., R1], parts[..., R2]) > 0, 0.0, torch.inf)
-    low = [_ends(parts, side, -share).amin(0) + hidden for side, share in ((0, aside), (1, upward))]
-    high = [_ends(parts, side, share).amax(0) - hidden for side, share in ((0, aside), (1, upward))]
-    return torch.stack([v.amin(1) for v in low] + [v.amax(1) for v in high], 1)
-
-
-def _ends(parts: Tensor, side: int, reach: Tensor) -> Tensor:
-    """(2, N, M) coordinate of both ends, moved by `reach` radii; side 0 is x, 1 is y."""
-    first, second = ((X1, X2), (Y1, Y2))[side]
-    return torch.stack(
-        (parts[..., first] + reach * parts[..., R1], parts[..., second] + reach * parts[..., R2])
-    )
 
 
 def merge_parts(groups: list[Tensor], times: int) -> Tensor:

@@ -18,7 +18,8 @@ from streaming.simulate.backdrop import BackdropSettings, draw_backdrop, draw_te
 from streaming.simulate.brush import Brush
 from streaming.simulate.camera import AXES, SHIFT_X, SHIFT_Y, X_M, Camera, View
 from streaming.simulate.cast import THING
-from streaming.simulate.compose import TEXEL_PX, Cast, Stage, render, silhouettes
+from streaming.simulate.compose import TEXEL_PX, Cast, Stage, render
+from streaming.simulate.extents import silhouettes
 from streaming.simulate.ground import draw_ground
 from streaming.simulate.labels import VisibilityRule, clip, loosen, visible_share
 from streaming.simulate.motion import Bodies, parts_to_px, project

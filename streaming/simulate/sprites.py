@@ -27,6 +27,7 @@ from streaming.simulate.parts import (
     RING,
     ROUGH,
     SHADE,
+    STRETCH,
     TEXTURE,
     TONE,
     TONE2,
@@ -141,12 +142,12 @@ def _paint_one_part(
     slope = (part[R2] - part[R1]) / length
     flat, rough, ring = part[FLAT] > 0.5, part[ROUGH], part[RING]
     noisy, patterned = part[TEXTURE] > 0 or rough > 0, part[PERIOD_U] > 0 or part[PERIOD_V] > 0
-    hole = np.float32(part[TONE2] < 0)
+    hole, stretch = np.float32(part[TONE2] < 0), np.float32(1) + part[STRETCH]
     gained = 0
     for y in range(top, bottom + 1):
         for x in range(left, right + 1):
             dx, dy = x + np.float32(0.5) - x1, y + np.float32(0.5) - y1
-            u, v = dx * ux + dy * uy, dy * ux - dx * uy
+            u, v = dx * ux + dy * uy, (dy * ux - dx * uy) * stretch
             radius = part[R1] + min(max(u, np.float32(0)), length) * slope
             distance = _distance(u, v, length, radius, flat)
             if distance > soft + rough * 2:

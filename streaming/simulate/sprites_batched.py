@@ -21,6 +21,7 @@ from streaming.simulate.parts import (
     RING,
     ROUGH,
     SHADE,
+    STRETCH,
     TEXTURE,
     TONE,
     TONE2,
@@ -114,7 +115,7 @@ def _along_axis(p: tuple[Tensor, ...], x: Tensor, y: Tensor) -> tuple[Tensor, Te
     ux = (1 - uy * uy).clamp_min(0).sqrt()  # an axis of no length lies along x
     ux = torch.where(axis_x < 0, -ux, ux)
     dx, dy = x - p[X1], y - p[Y1]
-    return dx * ux + dy * uy, dy * ux - dx * uy, length
+    return dx * ux + dy * uy, (dy * ux - dx * uy) * (1 + p[STRETCH]), length
 
 
 def _alpha(

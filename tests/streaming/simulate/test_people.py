@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from streaming.simulate.compose import silhouettes
+from streaming.simulate.extents import silhouettes
 from streaming.simulate.distractors import draw_distractors
 from streaming.simulate.gait import RUN, SIT, STAND, WALK, draw_gait, pose
 from streaming.simulate.noise import Dice
