@@ -22,7 +22,7 @@ GAMMA, GAMMA_RESIDUAL = 0.5, 0.1
 
 def neuron(layout: Layout) -> Neuron:
     """One layer of the layout's neurons."""
-    return LIF(layout.leak, layout.threshold) if layout.activation == "lif" else ReLU()
+    return LIF(layout.neuron) if layout.activation == "lif" else ReLU()
 
 
 class ConvNorm(nn.Module):
@@ -72,7 +72,7 @@ class ConvSilu(nn.Module):
     def __init__(self, layout: Layout, c_in: int, c_out: int, kernel: int, stride: int) -> None:
         super().__init__()
         self.conv = ConvNorm(c_in, c_out, kernel, stride)
-        self.neuron = SiluRecurrence(layout.leak) if layout.activation == "lif" else ReLU()
+        self.neuron = SiluRecurrence(layout.neuron.leak) if layout.activation == "lif" else ReLU()
 
     def forward(self, x: Tensor, fire: Fire) -> Tensor:
         return fire(self.neuron, self.conv(x))
@@ -136,6 +136,13 @@ class SpikingBlock(Residual):
         pooled = spikes if self.neuron3 is None else fire(self.neuron3, pool(x, self.stride))
         y: Tensor = self.project(pooled)
         return y
+
+
+class BottleneckBlock(SpikingBlock):
+    """`BasicBlock_lcb`: as `BasicBlock_ms` with a spiking shortcut; ours."""
+
+    def __init__(self, layout: Layout, c_in: int, c_out: int, kernel: int, stride: int) -> None:
+        super().__init__(layout, c_in, c_out, kernel, stride, c_out // 2)
 
 
 class WideBlock(SpikingBlock):

@@ -20,11 +20,11 @@ from model.layout import Layout, layout_from_yaml, named_layout
 ZOO = Path(__file__).parent / "zoo"
 DEFAULT_MODEL = "ems-nano"
 
-Encoding = Literal["log1p", "painted", "frame"]
+Encoding = Literal["log1p", "counts", "binary", "painted", "frame"]
 Mode = Literal["window", "rolling"]
 
 ENCODING_CHANNELS: Mapping[str, tuple[int, int]] = types.MappingProxyType(
-    {"log1p": (2, 2), "painted": (2, 3), "frame": (3, 3)}
+    {"log1p": (2, 2), "counts": (2, 2), "binary": (2, 2), "painted": (2, 3), "frame": (3, 3)}
 )
 """Per encoding: channels of a step's counts, channels the network reads. `model.encodings` does the work."""
 
@@ -45,8 +45,9 @@ class Card:
         step_us: time of one step, microseconds.
         steps: T, steps of a window.
         grid: (width, height) in cells, multiples of 32.
-        encoding: how counts become the network's input: "log1p" is log(1 + count) / 1.6; "painted" the
-            published painting of event frames; "frame" takes RGB 0..255 in place of counts.
+        encoding: how counts become the network's input: "log1p" is log(1 + count) / 1.6, "counts" is
+            min(count, 4), "binary" min(count, 1); "painted" the published painting of event frames; "frame"
+            takes RGB 0..255 in place of counts.
         threshold, iou: defaults for detections, 0..1.
         mode: "window" for weights trained on T steps from the zero state, "rolling" for a state that is kept.
         training: what it was trained on, the command, the seed, the time it took.

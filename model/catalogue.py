@@ -66,6 +66,9 @@ _EMS_WIDTHS, _EMS_HEAD = (32, 64, 128, 256, 512), (256, 512, 128, 256)
 _SPIKING_HEAD = ("BasicBlock_1", "BasicBlock_2", "BasicBlock_2")
 _SILU_HEAD = ("BasicBlock_2", "Conv", "Conv")
 
+SPIKING_KIND = {"BasicBlock_ms": "BasicBlock_lcb"}
+"""Rows with a real-valued shortcut, and their like with a spiking one (LIF, convolution, tdBN); ours."""
+
 ROWS: dict[str, tuple[RowTuple, ...]] = {
     "ems-nano": _ems((16, 32, 48, 80, 160), (0, 0, 0, 0), (80, 144, 48, 80)),
     "ems-res10": _ems(_EMS_WIDTHS, (0, 0, 0, 0), _EMS_HEAD),

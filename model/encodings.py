@@ -8,6 +8,7 @@ from torch import Tensor
 from model.card import Encoding
 
 LOG_SCALE = 1.6
+EVENT_CEILING = {"counts": 4.0, "binary": 1.0}
 BACKGROUND, OFF, ON = 127 / 255, 0.0, 1.0
 
 
@@ -15,6 +16,8 @@ def encode(counts: Tensor, encoding: Encoding, dtype: torch.dtype = torch.float3
     """(..., C, H, W) counts of any type to (..., C', H, W) input.
 
     - "log1p": log(1 + count) / 1.6, two channels.
+    - "counts": events up to 4, two channels; "binary": 1 where there are events. Each event acts on the first
+      layer as a spike.
     - "painted": the published event frames, three identical channels: 127/255 where nothing happened, 1 for
       ON, 0 for OFF. There the last event of a pixel wins; counts no longer know the order, so here the more
       frequent polarity wins, and ON when both are equal. That differs only where a pixel saw both
@@ -24,6 +27,8 @@ def encode(counts: Tensor, encoding: Encoding, dtype: torch.dtype = torch.float3
     values = counts.to(dtype)
     if encoding == "log1p":
         return torch.log1p(values) / LOG_SCALE
+    if encoding in EVENT_CEILING:
+        return values.clamp_max(EVENT_CEILING[encoding])
     if encoding == "frame":
         return values / 255
     off, on = values[..., :1, :, :], values[..., 1:, :, :]

@@ -7,17 +7,18 @@ checkpoint): backbone and head are lists of `[from, repeat, class, arguments]`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
 
-from model.catalogue import NANO_ANCHORS, PUBLISHED_ANCHORS, ROWS, Anchors, RowTuple
+from model.catalogue import NANO_ANCHORS, PUBLISHED_ANCHORS, ROWS, SPIKING_KIND, Anchors, RowTuple
 from model.errors import BadLayout, UnknownModel
+from model.neuron_settings import NeuronSettings, require_in
 
 Activation = Literal["lif", "relu"]
+Input = Literal["real", "events"]
 
 LAYOUTS: tuple[str, ...] = tuple(ROWS)
 STRIDES: tuple[int, int] = (16, 32)
-LEAK, THRESHOLD = 0.25, 0.5
 MAX_ROWS, MAX_ARGS, MAX_NUMBER = 200, 8, 10_000
 
 
@@ -50,9 +51,11 @@ class Layout:
         rows: backbone rows, then head rows.
         backbone_rows: how many of `rows` are the backbone.
         depth_multiple, width_multiple: scale repeats and channels the YOLOv5 way.
-        leak: share of the membrane that one step keeps.
-        threshold: a neuron fires when its membrane is above this.
+        neuron: what its neurons do.
         activation: "lif", or "relu" for the conventional twin.
+        input: "events" where the input counts events, each of which acts on the first layer as a spike does;
+            "real" for any other.
+        readout_decay: weight of a step in the head's mean relative to the next one's; 1 for the plain mean.
     """
 
     name: str
@@ -63,9 +66,10 @@ class Layout:
     backbone_rows: int
     depth_multiple: float = 1.0
     width_multiple: float = 1.0
-    leak: float = LEAK
-    threshold: float = THRESHOLD
+    neuron: NeuronSettings = field(default_factory=NeuronSettings)
     activation: Activation = "lif"
+    input: Input = "real"
+    readout_decay: float = 1.0
 
     def __post_init__(self) -> None:
         if self.in_channels < 1 or self.classes < 1:
@@ -75,8 +79,10 @@ class Layout:
             )
         if not isinstance(self.name, str):
             raise BadLayout(f"'name' must be a word, got {str(self.name)[:60]!r}")
-        if self.activation not in ("lif", "relu"):
-            raise BadLayout(f"the activation is {self.activation!r}; it may be 'lif' or 'relu'")
+        require_in("activation", self.activation, get_args(Activation))
+        require_in("input", self.input, get_args(Input))
+        if not 0 < self.readout_decay <= 1:
+            raise BadLayout(f"readout_decay is {self.readout_decay}; give a number above 0, at most 1")
         if len(self.anchors) != len(STRIDES) or not all(self.anchors):
             raise BadLayout(
                 f"a layout needs anchors for its {len(STRIDES)} levels, got {len(self.anchors)} levels"
@@ -106,8 +112,8 @@ def layout_from_yaml(yaml: Mapping[str, Any]) -> Layout:
     """The layout of a published description.
 
     `nc`, `ch` (3 if absent), `anchors`, `backbone`, `head` and both multiples are read; other keys are not
-    needed to build a network. Names are known by the rows. Our own fields (`name`, `leak`, `threshold`,
-    `activation`), which no published description has, are read back.
+    needed to build a network. Names are known by the rows. Our own fields (`name`, `activation`, `input`,
+    `readout_decay` and those of `NeuronSettings`), which no published description has, are read back.
 
     Raises:
         BadLayout: a key is missing or does not hold what it should.
@@ -122,9 +128,10 @@ def layout_from_yaml(yaml: Mapping[str, Any]) -> Layout:
         backbone_rows=len(backbone),
         depth_multiple=float(_number(yaml, "depth_multiple", 1.0)),
         width_multiple=float(_number(yaml, "width_multiple", 1.0)),
-        leak=float(_number(yaml, "leak", LEAK)),
-        threshold=float(_number(yaml, "threshold", THRESHOLD)),
+        neuron=_neuron_from_yaml(yaml),
         activation=yaml.get("activation", "lif"),
+        input=yaml.get("input", "real"),
+        readout_decay=float(_number(yaml, "readout_decay", 1.0)),
     )
 
 
@@ -141,14 +148,31 @@ def layout_to_yaml(layout: Layout) -> dict[str, Any]:
         "head": rows[layout.backbone_rows :],
         "ch": layout.in_channels,
     }
-    defaults = {"name": _known_name(layout.rows), "leak": LEAK, "threshold": THRESHOLD, "activation": "lif"}
-    own = {key: getattr(layout, key) for key in defaults}
+    defaults = {"name": _known_name(layout.rows), "activation": "lif", "input": "real", "readout_decay": 1.0}
+    own = {key: getattr(layout, key) for key in defaults} | asdict(layout.neuron)
+    defaults |= asdict(NeuronSettings())
     return yaml | {key: value for key, value in own.items() if value != defaults[key]}
 
 
 def ann_twin(layout: Layout) -> Layout:
     """The same layout with ReLU in place of the spiking neurons; it runs on windows of one step (T = 1)."""
     return replace(layout, activation="relu")
+
+
+def spiking_shortcuts(layout: Layout) -> Layout:
+    """The same layout with spikes, not real-valued currents, through the 1x1 shortcuts of its bottlenecks."""
+    rows = tuple(replace(row, kind=SPIKING_KIND.get(row.kind, row.kind)) for row in layout.rows)
+    return replace(layout, rows=rows)
+
+
+def _neuron_from_yaml(yaml: Mapping[str, Any]) -> NeuronSettings:
+    published = NeuronSettings()
+    return NeuronSettings(
+        leak=float(_number(yaml, "leak", published.leak)),
+        threshold=float(_number(yaml, "threshold", published.threshold)),
+        levels=_whole(yaml, "levels", published.levels),
+        **{name: yaml.get(name, getattr(published, name)) for name in ("reset", "surrogate", "learned")},
+    )
 
 
 def _row_from_tuple(row: RowTuple) -> Row:

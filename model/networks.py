@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from itertools import pairwise
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.blocks import (
+    BottleneckBlock,
     ConcatBlock,
     ConcatMembraneBlock,
     ConvNorm,
@@ -30,12 +31,15 @@ from model.sites import Site, axis_weights, sites
 
 GRID = (192, 256)  # height, width of the shipped network's input, for the head's first biases
 
+Count = TypeVar("Count", float, Tensor)
+
 _BLOCKS: dict[str, Callable[[Layout, int, int, int, int], nn.Module]] = {
     "Conv": ConvSilu,
     "Conv_1": lambda _, *sizes: Stem(*sizes),
     "Conv_2": lambda _, *sizes: Stem(*sizes),
     "BasicBlock_1": WideBlock,
     "BasicBlock_2": SpikingBlock,
+    "BasicBlock_lcb": BottleneckBlock,
     "BasicBlock_ms": MembraneBlock,
     "ConcatBlock_ms": ConcatMembraneBlock,
     "Concat_res2": ConcatBlock,
@@ -65,19 +69,29 @@ class Network(nn.Module):
         self.rows = nn.ModuleList(_row(layout, node) for node in self.nodes[:-1])
         self.detect = Head(layout, self.nodes[-1].in_channels)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Raw maps of a window from the zero state; differentiable by the rectangular surrogate.
+    def forward(self, x: Tensor, rates: list[Tensor] | None = None) -> tuple[Tensor, ...]:
+        """Raw maps of a window from the zero state; differentiable by the surrogate.
 
         Shape: x (T, B, C, H, W), float, encoded, H and W multiples of 32; one map a level, stride 16 first,
             (B, A, ny, nx, 5 + classes).
+
+        Args:
+            x: the window.
+            rates: where given, the firing rate of each layer of spiking neurons is appended, differentiable,
+                in the order of `sites`.
         """
         steps = x.shape[0]
 
         def fire(neuron: Neuron, current: Tensor) -> Tensor:
-            return neuron.window(current, steps)
+            output = neuron.window(current, steps)
+            if rates is not None and neuron.spiking:
+                rates.append(output.mean(dtype=torch.float32))
+            return output
 
         features = self._features(x.flatten(0, 1), fire)
-        return self.head(tuple(f.view(steps, -1, *f.shape[1:]).mean(0) for f in features))
+        decay = self.layout.readout_decay
+        weight = readout_weight(decay, steps)
+        return self.head(tuple(_readout(f, steps, decay) / weight for f in features))
 
     def initial_state(
         self,
@@ -106,11 +120,13 @@ class Network(nn.Module):
         Returns:
             Head inputs per level (B, C_l, ny, nx), the next membranes, and the activity (B, L, 2) of the L
             layers of spiking neurons: their spikes, and the synaptic operations these cause by fan-out.
+            Where the input counts events, these come last, as one more layer.
 
         Raises:
             BadState: the membranes are those of another network or size.
         """
-        layers = sites(self.layout, x.shape[-2], x.shape[-1]).neurons
+        places = sites(self.layout, x.shape[-2], x.shape[-1])
+        layers = places.neurons
         _check_membranes(membranes, layers)
         after: list[Tensor] = []
         activity: list[Tensor] = []
@@ -126,6 +142,8 @@ class Network(nn.Module):
             return output
 
         features = self._features(x, fire)
+        if places.input:
+            activity.append(_activity(x, places.input))
         counts = torch.stack(activity, dim=1) if activity else x.new_zeros(x.shape[0], 0, 2)
         return features, tuple(after), counts
 
@@ -135,11 +153,12 @@ class Network(nn.Module):
         Shape: x (T, B, C, H, W), float, encoded.
 
         Returns:
-            Head inputs per level, summed over time, (B, C_l, ny, nx); the membranes after the last step; the
-            activity (B, L, 2), summed over time.
+            Head inputs per level, summed over time with the weights of the readout, (B, C_l, ny, nx); the
+            membranes after the last step; the activity (B, L, 2), summed over time.
         """
         steps, batch = x.shape[:2]
-        layers = sites(self.layout, x.shape[-2], x.shape[-1]).neurons
+        places = sites(self.layout, x.shape[-2], x.shape[-1])
+        layers = places.neurons
         after: list[Tensor] = []
         activity: list[Tensor] = []
 
@@ -154,8 +173,11 @@ class Network(nn.Module):
             return output
 
         features = self._features(x.flatten(0, 1), fire)
+        if places.input:
+            activity.append(_activity(x.flatten(0, 1), places.input).view(steps, batch, 2).sum(0))
         counts = torch.stack(activity, dim=1) if activity else x.new_zeros(batch, 0, 2)
-        return tuple(f.view(steps, -1, *f.shape[1:]).sum(0) for f in features), tuple(after), counts
+        decay = self.layout.readout_decay
+        return tuple(_readout(f, steps, decay) for f in features), tuple(after), counts
 
     def fused(self) -> Network:
         """A copy for inference with every tdBN folded into its convolution."""
@@ -178,6 +200,11 @@ class Network(nn.Module):
         return tuple(done[source] for source in self.nodes[-1].sources)
 
 
+def readout_weight(decay: float, steps: Count) -> Count:
+    """Sum of the weights of `steps` steps in the head's mean: 1 for the last, `decay` for that before it."""
+    return steps if decay == 1 else (1 - decay**steps) / (1 - decay)
+
+
 def build(layout: Layout, *, height: int = GRID[0], width: int = GRID[1]) -> Network:
     """A new network; the head's biases start from the prior of a `height` x `width` px image.
 
@@ -197,6 +224,15 @@ def _check_membranes(membranes: tuple[Tensor, ...], layers: tuple[Site, ...]) ->
             f"the state holds membranes of shapes {found}, this network on this grid has {allowed}; "
             "start from `initial_state`"
         )
+
+
+def _readout(features: Tensor, steps: int, decay: float) -> Tensor:
+    """Weighted sum over time. Shape: (steps * B, C, ny, nx) to (B, C, ny, nx)."""
+    by_step = features.view(steps, -1, *features.shape[1:])
+    if decay == 1:
+        return by_step.sum(0)
+    weights = torch.tensor([decay ** (steps - 1 - t) for t in range(steps)]).to(by_step)
+    return (weights.view(-1, 1, 1, 1, 1) * by_step).sum(0)
 
 
 def _fire_steps(neuron: Neuron, current: Tensor, steps: int) -> tuple[Tensor, Tensor]:

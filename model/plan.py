@@ -15,6 +15,7 @@ BLOCK_KINDS = (
     "BasicBlock_1",
     "BasicBlock_2",
     "BasicBlock_ms",
+    "BasicBlock_lcb",
     "ConcatBlock_ms",
     "Concat_res2",
 )

@@ -15,6 +15,7 @@ from model.layout import Layout
 from model.plan import INPUT, Node, plan
 
 GRID_MULTIPLE = 32
+EVENTS = "events"
 WIDE_HIDDEN = 1024
 
 
@@ -27,7 +28,8 @@ class Kernel:
         c_in, c_out: channels.
         kernel, stride: px.
         height, width: of its input.
-        driver: name of the neurons that drive it; "" where its input is real-valued.
+        driver: name of the neurons that drive it, `EVENTS` for those of the sensor; "" where its input is
+            real-valued.
     """
 
     name: str
@@ -71,10 +73,17 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Sites:
-    """All neurons, in the order they fire, and all convolutions of a layout on a grid."""
+    """All neurons, in the order they fire, and all convolutions of a layout on a grid.
+
+    Attributes:
+        neurons: layers of neurons.
+        kernels: convolutions.
+        input: the events of the input and the convolutions they reach; None where the input is real-valued.
+    """
 
     neurons: tuple[Site, ...]
     kernels: tuple[Kernel, ...]
+    input: Site | None = None
 
 
 @lru_cache(maxsize=64)
@@ -95,7 +104,7 @@ def sites(layout: Layout, height: int, width: int) -> Sites:
     kernels = tuple(_all_kernels(layout, nodes, height, width))
     if layout.activation == "relu":
         return Sites((), tuple(replace(kernel, driver="") for kernel in kernels))
-    return Sites(tuple(_neurons(nodes, kernels)), kernels)
+    return Sites(tuple(_neurons(nodes, kernels)), kernels, _input(layout, kernels))
 
 
 def coverage(size: int, kernel: int, stride: int) -> tuple[int, ...]:
@@ -137,7 +146,8 @@ def _all_kernels(layout: Layout, nodes: tuple[Node, ...], height: int, width: in
             h, w = 2 * h, 2 * w
         elif node.kind != "Concat":
             for repeat in range(node.repeat):
-                yield from _block_kernels(f"rows.{index}.{repeat}", node, c_in, h, w)
+                first = EVENTS if layout.input == "events" and node.sources[0] == INPUT and not repeat else ""
+                yield from _block_kernels(f"rows.{index}.{repeat}", node, c_in, h, w, first)
                 c_in, h, w = node.out_channels, _outputs(h, 3, node.stride), _outputs(w, 3, node.stride)
         sizes.append((h, w))
     for level, source in enumerate(nodes[-1].sources):
@@ -145,14 +155,15 @@ def _all_kernels(layout: Layout, nodes: tuple[Node, ...], height: int, width: in
         yield Kernel(f"detect.convs.{level}", nodes[source].out_channels, c_out, 1, 1, *sizes[source])
 
 
-def _block_kernels(name: str, node: Node, c_in: int, h: int, w: int) -> Iterator[Kernel]:
+def _block_kernels(name: str, node: Node, c_in: int, h: int, w: int, events: str) -> Iterator[Kernel]:
+    """Kernels of one block; `events` drives a stem that reads the network's input."""
     c_out, k, s = node.out_channels, node.kernel, node.stride
     if node.kind.startswith("Conv_") or node.kind == "Conv":
-        yield Kernel(f"{name}.conv", c_in, c_out, k, s, h, w)
+        yield Kernel(f"{name}.conv", c_in, c_out, k, s, h, w, events)
         return
     k = 3 if node.kind == "BasicBlock_1" else k
-    hidden = {"BasicBlock_1": WIDE_HIDDEN, "BasicBlock_ms": c_out // 2, "ConcatBlock_ms": c_out // 2}
-    c_mid = hidden.get(node.kind, c_out)
+    bottleneck = node.kind in ("BasicBlock_ms", "BasicBlock_lcb", "ConcatBlock_ms")
+    c_mid = WIDE_HIDDEN if node.kind == "BasicBlock_1" else c_out // 2 if bottleneck else c_out
     h_out, w_out = _outputs(h, k, s), _outputs(w, k, s)
     yield Kernel(f"{name}.conv1", c_in, c_mid, k, s, h, w, f"{name}.neuron1")
     yield Kernel(f"{name}.conv2", c_mid, c_out, k, 1, h_out, w_out, f"{name}.neuron2")
@@ -163,9 +174,16 @@ def _block_kernels(name: str, node: Node, c_in: int, h: int, w: int) -> Iterator
         yield Kernel(f"{name}.project", c_in, c_out, 1, 1, h_out, w_out, driver)
 
 
+def _input(layout: Layout, kernels: tuple[Kernel, ...]) -> Site | None:
+    targets = tuple(k for k in kernels if k.driver == EVENTS)
+    if not targets:
+        return None
+    return Site(EVENTS, (layout.in_channels, targets[0].height, targets[0].width), False, targets)
+
+
 def _neurons(nodes: tuple[Node, ...], kernels: tuple[Kernel, ...]) -> Iterator[Site]:
     """Neuron layers in firing order: each stands before the first convolution it drives."""
-    seen: set[str] = set()
+    seen = {EVENTS}
     for kernel in kernels:
         if kernel.driver and kernel.driver not in seen:
             seen.add(kernel.driver)

@@ -45,19 +45,20 @@ class ActivitySum:
         self.head_macs = sum(k.macs for k in real if k.name.startswith("detect."))
         self.step_macs = sum(k.macs for k in real) - self.head_macs
         self.dense_mj = energy_mj(0.0, float(dense_macs(layout, height, width)))
-        self.sums = torch.zeros(len(self.spiking), 2, dtype=torch.float64)
+        rows = len(self.spiking) + (places.input is not None)
+        self.sums = torch.zeros(rows, 2, dtype=torch.float64)
         self.row_steps = 0
         self.windows = 0
 
     def add(self, counts: Tensor) -> None:
-        """Add one step of a batch: (B, L, 2) spikes and synaptic operations."""
+        """Add one step of a batch: (B, L, 2) spikes and synaptic operations, the input's events last."""
         self.sums += counts.double().sum(0).cpu()
         self.row_steps += counts.shape[0]
 
     def mean(self) -> Activity:
         """Means over what was added; `windows` says how many windows that were."""
         steps, windows = max(self.row_steps, 1), max(self.windows, 1)
-        spikes = self.sums[:, 0].tolist()
+        spikes = self.sums[: len(self.spiking), 0].tolist()
         neurons = [site.neurons for site in self.spiking]
         synops = float(self.sums[:, 1].sum()) / windows
         macs = self.step_macs * steps / windows + self.head_macs

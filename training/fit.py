@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model.layout import named_layout
 from model.networks import Network, build
 from training.batches import Batches
 from training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -23,13 +22,14 @@ from training.datasets.pool import Chunks, Pool
 from training.datasets.scenes import SceneSettings
 from training.datasets.simulated import SimulatedData
 from training.ema import WeightAverage
-from training.evaluate import Report, layer_warnings, measure
+from training.measure import Report, layer_warnings, measure
 from training.optim import Trainer, make_optimizer
 from training.plots import plot_run
 from training.progress import Log, MeanLoss, OnProgress, TrainProgress
 from training.schedule import Budget, learning_rate
 from training.settings import TrainSettings
 from training.ship import ship
+from training.start import start_from
 
 LOG_STEPS = 50
 
@@ -184,7 +184,10 @@ class _Run:
 
     def _measure(self, windows: int) -> Report:
         average = self.average.network(self.network)
-        report = measure(average, self.data.held_out(windows), self.settings.grid, self.data.classes)
+        report = measure(
+            average, self.data.held_out(windows), self.settings.grid, self.data.classes,
+            encoding=self.settings.recipe.encoding,
+        )  # fmt: skip
         self.map50 = report.scores.map50
         self.log.write(
             "validation", step=self.progress.step, views=self.progress.views,
@@ -206,7 +209,9 @@ class _Run:
 def _new_network(settings: TrainSettings, classes: int) -> Network:
     torch.manual_seed(settings.seed)
     width, height = settings.grid
-    network = build(named_layout(settings.layout, classes=classes), height=height, width=width)
+    network = build(settings.recipe.layout(settings.layout, classes), height=height, width=width)
+    if settings.init is not None:
+        start_from(network, settings.init)
     # The stubs of torch 2.13 leave memory_format out of Module.to.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.to(settings.device).train()

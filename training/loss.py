@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,7 @@ class LossSettings:
         cls: weight of the classes, averaged over assigned anchors.
         balance: weight of each level's objectness, finest first.
         anchor_ratio: largest factor between a box's side and its anchor's.
+        firing: weight of the mean firing rate, each layer weighted by its synapses; it saves energy.
         iou_target: how much of an anchor's objectness target is its box's CIoU, the rest being 1.
     """
 
@@ -37,6 +38,7 @@ class LossSettings:
     balance: tuple[float, ...] = (2.0, 1.0)
     anchor_ratio: float = 4.0
     iou_target: float = 0.5
+    firing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +49,10 @@ class Loss:
     box: Tensor
     obj: Tensor
     cls: Tensor
+
+    def plus(self, penalty: Tensor) -> Loss:
+        """The same parts with a penalty in the sum."""
+        return replace(self, total=self.total + penalty)
 
 
 def detection_loss(

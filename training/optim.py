@@ -7,8 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from model.card import Encoding
 from model.encodings import encode
 from model.networks import Network
+from model.sites import sites
 from training.batches import Batch
 from training.errors import Diverged
 from training.loss import Loss, detection_loss
@@ -17,11 +19,28 @@ from training.settings import Precision, TrainSettings
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def forward(network: Network, counts: Tensor, precision: Precision) -> tuple[Tensor, ...]:
-    """Raw maps of a batch of windows (T, B, 2, H, W) of counts; convolutions in `precision`."""
-    x = encode(counts.flatten(0, 1).contiguous(memory_format=torch.channels_last), "log1p")
+def seen_by(network: Network, counts: Tensor) -> Tensor:
+    """(T, B, C, H, W) counts as the network takes them: the twin sees all steps as one."""
+    if network.layout.activation == "relu":
+        return counts.sum(0, keepdim=True, dtype=torch.int32)
+    return counts
+
+
+def forward(
+    network: Network,
+    counts: Tensor,
+    precision: Precision,
+    encoding: Encoding,
+    rates: list[Tensor] | None = None,
+) -> tuple[Tensor, ...]:
+    """Raw maps of a batch of windows (T, B, C, H, W) of counts; convolutions in `precision`.
+
+    `rates` gets the layers' firing rates, see `Network.forward`.
+    """
+    counts = seen_by(network, counts)
+    x = encode(counts.flatten(0, 1).contiguous(memory_format=torch.channels_last), encoding)
     with torch.autocast(counts.device.type, _TYPES[precision], enabled=precision != "float32"):
-        maps: tuple[Tensor, ...] = network(x.view(*counts.shape[:2], *x.shape[1:]))
+        maps: tuple[Tensor, ...] = network(x.view(*counts.shape[:2], *x.shape[1:]), rates)
     return maps
 
 
@@ -64,9 +83,20 @@ class Trainer:
         return loss
 
     def _loss(self, batch: Batch) -> Loss:
-        layout = self.network.layout
-        maps = forward(self.network, batch.counts, self.settings.precision)
-        return detection_loss(maps, batch.targets, layout.anchors, layout.strides, self.settings.loss)
+        layout, settings = self.network.layout, self.settings
+        rates: list[Tensor] = []
+        maps = forward(self.network, batch.counts, settings.precision, settings.recipe.encoding, rates)
+        loss = detection_loss(maps, batch.targets, layout.anchors, layout.strides, settings.loss)
+        if settings.loss.firing > 0 and rates:
+            loss = loss.plus(settings.loss.firing * self._synaptic_rate(rates, batch.counts.shape))
+        return loss
+
+    def _synaptic_rate(self, rates: list[Tensor], shape: torch.Size) -> Tensor:
+        """Mean firing rate, each layer weighted by the synapses that its spikes reach."""
+        layers = sites(self.network.layout, shape[-2], shape[-1]).neurons
+        weights = torch.tensor([float(sum(k.macs for k in s.targets)) for s in layers if s.spiking])
+        shares = (weights / weights.sum()).to(rates[0].device)
+        return torch.stack(rates) @ shares
 
     def _check(self, loss: Loss, lr: float) -> None:
         if math.isfinite(loss.total.item()):

@@ -9,6 +9,7 @@ from typing import Literal
 from training.augment import AugmentSettings
 from training.errors import BadTraining
 from training.loss import LossSettings
+from training.recipe import OURS, Recipe
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -48,6 +49,8 @@ class TrainSettings:
         resume: go on from the run's checkpoint where there is one.
         augment: how views are drawn.
         loss: weights of the loss's parts.
+        recipe: what is made of the layout.
+        init: weights to start from, by name or path of a card; random ones where None.
     """
 
     out: Path
@@ -79,6 +82,8 @@ class TrainSettings:
     resume: bool = True
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     loss: LossSettings = field(default_factory=LossSettings)
+    recipe: Recipe = OURS
+    init: str | None = None
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.minutes is None):

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from model.card import Card
-from model.layout import Layout
+from model.layout import LAYOUTS, Layout, layout_to_yaml, named_layout
 from model.networks import Network
 from model.weights import save
 from training.checkpoint import Progress
 from training.data import TrainingData
-from training.evaluate import RUN_IOU, Report
+from training.measure import RUN_IOU, Report
 from training.settings import TrainSettings
 
 GOOD_FOR = (
@@ -36,16 +36,17 @@ def ship(
     progress: Progress,
 ) -> Path:
     """Write OUT/weights/NAME.safetensors and NAME.json; returns the path of the weights."""
+    steps = 1 if layout.activation == "relu" else settings.window_steps  # the twin reads a window as one
     card = Card(
         name=settings.name,
-        layout=layout.name,
+        layout=_named(layout) or layout_to_yaml(layout),
         classes=data.classes,
         in_channels=layout.in_channels,
-        step_us=settings.step_us,
-        steps=settings.window_steps,
+        step_us=settings.step_us * settings.window_steps // steps,
+        steps=steps,
         grid=settings.grid,
-        encoding="log1p",
-        threshold=round(report.operating.threshold, 3),
+        encoding=settings.recipe.encoding,
+        threshold=report.operating.threshold,
         iou=RUN_IOU,
         training=_training(settings, data, progress),
         metrics={"on": "held-out simulated windows", **report.to_json()},
@@ -54,6 +55,14 @@ def ship(
         not_good_for=NOT_GOOD_FOR,
     )
     return save(settings.out / "weights", network, card).weights
+
+
+def _named(layout: Layout) -> str | None:
+    """The layout's name where the name alone says what it is."""
+    if layout.name not in LAYOUTS:
+        return None
+    plain = named_layout(layout.name, classes=layout.classes, in_channels=layout.in_channels)
+    return layout.name if plain == layout else None
 
 
 def command(settings: TrainSettings) -> str:

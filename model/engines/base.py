@@ -106,7 +106,11 @@ class Meter:
         self._step_macs = sum(k.macs for k in real) - self._head_macs
 
     def activity(self, raw: NDArray[np.float32], steps: int) -> Activity:
-        """From (B, L, 2) spikes and synaptic operations of `steps` steps together."""
+        """From (B, L, 2) spikes and synaptic operations of `steps` steps together.
+
+        One layer more than the network has neurons for are the events of the input.
+        """
         macs = np.full(len(raw), float(self._step_macs * steps + self._head_macs))
         synops = raw[..., 1].sum(axis=1, dtype=np.float64)
-        return Activity(raw[..., 0] / (self._neurons * np.float32(steps)), synops, macs, steps)
+        spikes = raw[:, : len(self._neurons), 0]
+        return Activity(spikes / (self._neurons * np.float32(steps)), synops, macs, steps)

@@ -21,7 +21,7 @@ from model.engines.base import MAX_BATCH
 from model.engines.cache import Kind, keep
 from model.engines.unroll import unroll
 from model.errors import ExportFailed, ModelError
-from model.networks import Network
+from model.networks import Network, readout_weight
 from model.weights import load
 
 OPSET = 20
@@ -39,9 +39,12 @@ class StepGraph(nn.Module):
         self, counts: Tensor, steps: Tensor, membranes: tuple[Tensor, ...], head_sums: tuple[Tensor, ...]
     ) -> tuple[tuple[Tensor, ...], Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
         features, membranes, activity = self.network.step(encode(counts, self.encoding), membranes)
-        head_sums = tuple(a + b for a, b in zip(head_sums, features, strict=True))
+        decay = self.network.layout.readout_decay
+        kept = head_sums if decay == 1 else tuple(decay * s for s in head_sums)
+        head_sums = tuple(a + b for a, b in zip(kept, features, strict=True))
         count = (steps + 1).to(head_sums[0].dtype).reshape(-1, 1, 1, 1)
-        maps = self.network.head(tuple(s / count for s in head_sums))
+        weight = readout_weight(decay, count)
+        maps = self.network.head(tuple(s / weight for s in head_sums))
         return maps, activity, membranes, head_sums
 
 

@@ -11,7 +11,7 @@ from model.card import Card
 from model.encodings import encode
 from model.engines.base import Meter, StepOutput, check_batch, check_counts
 from model.errors import BadSetting
-from model.networks import Network
+from model.networks import Network, readout_weight
 from model.state import State, require_match
 
 
@@ -61,7 +61,8 @@ class TorchEngine:
         # A restored state may lie otherwise in memory, and the order of memory is the order of summing.
         before = tuple(map(_innermost, state.membranes))
         features, membranes, raw = self._network.step(self._input(counts), before)
-        sums = tuple(a + _innermost(b) for a, b in zip(features, state.head_sums, strict=True))
+        decay = self._network.layout.readout_decay
+        sums = tuple(a + decay * _innermost(b) for a, b in zip(features, state.head_sums, strict=True))
         return self._output(membranes, sums, state.steps + 1, raw, 1)
 
     @torch.inference_mode()
@@ -82,7 +83,8 @@ class TorchEngine:
         length: int,
     ) -> StepOutput:
         count = torch.from_numpy(steps).to(self._device, self._dtype).reshape(-1, 1, 1, 1)
-        maps = tuple(_numpy(m) for m in self._network.head(tuple(s / count for s in sums)))
+        weight = readout_weight(self._network.layout.readout_decay, count)
+        maps = tuple(_numpy(m) for m in self._network.head(tuple(s / weight for s in sums)))
         return StepOutput(maps, State(membranes, sums, steps), self._meter.activity(_numpy(raw), length))
 
     def _input(self, counts: NDArray[np.uint16]) -> Tensor:

@@ -57,7 +57,7 @@ def test_our_own_fields_survive() -> None:
     twin = ann_twin(named_layout("ems-nano", classes=3))
     assert twin.activation == "relu"
     assert layout_from_yaml(layout_to_yaml(twin)) == twin
-    assert layout_from_yaml(small_yaml(name="mine", leak=0.5, threshold=1.0)).leak == 0.5
+    assert layout_from_yaml(small_yaml(name="mine", leak=0.5, threshold=1.0)).neuron.leak == 0.5
 
 
 def test_multiples_scale_channels_to_eights_and_repeats() -> None:

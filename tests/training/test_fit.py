@@ -18,7 +18,7 @@ from training.augment import plain_view, render
 from training.batches import Batch, collate
 from training.data import TrainingData
 from training.errors import BadTraining, Diverged
-from training.evaluate import layer_warnings, measure
+from training.measure import layer_warnings, measure
 from training.fit import train
 from training.optim import Trainer, make_optimizer
 from training.progress import TrainProgress
@@ -47,7 +47,9 @@ def test_four_windows_are_learnt_by_heart(square_data: TrainingData, tmp_path: P
     batch = fixed_batch(square_data, 4)
     losses = [trainer.step(batch, 4e-3).total.item() for _ in range(60)]
     assert losses[-1] < 0.35 * losses[0]
-    report = measure(network.eval(), square_data.held_out(4), GRID, square_data.classes)
+    report = measure(
+        network.eval(), square_data.held_out(4), GRID, square_data.classes, encoding="counts"
+    )
     assert report.scores.map50 > 0.6
     assert 0 < report.activity.firing_rate < 1
     assert 0 < report.activity.energy_mj < 3 * report.activity.dense_mj

@@ -1,0 +1,60 @@
+"""`Recipe`: what is made of a named layout before it is trained, and the recipes that have names."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from model.card import ENCODING_CHANNELS, Encoding
+from model.catalogue import Anchors
+from model.encodings import EVENT_CEILING
+from model.layout import Activation, Layout, named_layout, spiking_shortcuts
+from model.neuron_settings import NeuronSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The choices of `docs/recipe.md`, each measured there.
+
+    Attributes:
+        encoding: how counts become the network's input.
+        neuron: what its neurons do.
+        activation: "relu" trains the conventional twin, on windows of one step.
+        shortcuts: "spiking" sends spikes through the 1x1 shortcuts that are real-valued as published.
+        readout_decay: weight of a step in the head's mean relative to the next one's.
+        anchors: per level (width, height) in cells of the grid; the layout's own where None.
+    """
+
+    encoding: Encoding = "log1p"
+    neuron: NeuronSettings = field(default_factory=NeuronSettings)
+    activation: Activation = "lif"
+    shortcuts: Literal["published", "spiking"] = "published"
+    readout_decay: float = 1.0
+    anchors: Anchors | None = None
+
+    def layout(self, name: str, classes: int) -> Layout:
+        """The layout to train.
+
+        Raises:
+            UnknownModel: no layout has this name.
+            BadLayout: the choices cannot be built.
+        """
+        named = named_layout(name, classes=classes, in_channels=ENCODING_CHANNELS[self.encoding][1])
+        shaped = spiking_shortcuts(named) if self.shortcuts == "spiking" else named
+        return replace(
+            shaped,
+            neuron=self.neuron,
+            activation=self.activation,
+            input="events" if self.encoding in EVENT_CEILING else "real",
+            readout_decay=self.readout_decay,
+            anchors=self.anchors or shaped.anchors,
+        )
+
+
+OURS = Recipe(encoding="counts", shortcuts="spiking")
+PAPER = Recipe(encoding="painted")
+
+RECIPES: Mapping[str, Recipe] = types.MappingProxyType({"ours": OURS, "paper": PAPER})
+"""By name; `paper` is the published one (EMS-YOLO, arXiv 2307.11411)."""
