@@ -27,7 +27,8 @@ from model.weights import load
 from training.augment import plain_view, render
 from training.batches import collate
 from training.datasets import LabelledWindow
-from training.metrics import Truth, match
+from training.metrics import Truth
+from training.metrics.matching import match
 from training.optim import forward
 
 CLIPS = Path(__file__).parents[2] / "shared" / "recordings"

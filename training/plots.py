@@ -11,7 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from training.activity import Activity
-from training.metrics import Scores
+from training.measure import Report, StepScores
+from training.metrics.average_precision import Scores
+from training.metrics.confusion import Confusion
 from training.progress import Log
 
 Curves = dict[str, list[float | None]]
@@ -31,21 +33,58 @@ def plot_run(log: Log, path: Path) -> None:
     figure.savefig(path, dpi=90)
 
 
-def plot_report(scores: Scores, activity: Activity, path: Path) -> None:
-    """Precision over recall of each class at IoU 0.5, and the firing rate of each layer."""
-    figure = Figure(figsize=(11, 4), layout="constrained")
+def plot_report(report: Report, path: Path) -> None:
+    """Precision over recall, what is taken for what, AP over the steps of a window, and firing rates."""
+    figure = Figure(figsize=(12, 8.5), layout="constrained")
     FigureCanvasAgg(figure)
-    curve, firing = figure.subplots(1, 2)
+    (curve, sheet), (steps, firing) = figure.subplots(2, 2)
+    _plot_precision(curve, report.scores)
+    _plot_confusion(sheet, report.confusion)
+    _plot_steps(steps, report.each_step)
+    _plot_firing(firing, report.activity)
+    figure.savefig(path, dpi=90)
+
+
+def _plot_precision(axes: Axes, scores: Scores) -> None:
     for name, precision in scores.precision50.items():
         recall = [k / (len(precision) - 1) for k in range(len(precision))]
-        curve.plot(recall, precision, label=f"{name} {scores.ap50[name]:.3f}")
-    curve.set(title=f"mAP50 {scores.map50:.3f}", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
-    curve.grid(alpha=0.3)
-    curve.legend(fontsize=8)
-    firing.barh(list(activity.firing), list(activity.firing.values()))
-    firing.set(title=f"firing rate, {activity.firing_rate:.1%} in all", xlabel="spikes per neuron and step")
-    firing.invert_yaxis()
-    figure.savefig(path, dpi=90)
+        axes.plot(recall, precision, label=f"{name} {scores.ap50[name]:.3f}")
+    axes.set(title=f"mAP50 {scores.map50:.3f}", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def _plot_confusion(axes: Axes, confusion: Confusion) -> None:
+    """Counts, coloured by their share of the row; nobody counts where nothing is and nothing was found."""
+    sums = [max(sum(row), 1) for row in confusion.counts]
+    shares = [[n / total for n in row] for row, total in zip(confusion.counts, sums, strict=True)]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    places = range(len(confusion.classes))
+    for row in places:
+        for column in places:
+            if row == column == len(confusion.classes) - 1:
+                continue
+            colour = "white" if shares[row][column] > 0.6 else "black"
+            axes.text(column, row, str(confusion.counts[row][column]), ha="center", va="center", color=colour)
+    axes.set_xticks(places, confusion.classes, fontsize=8)
+    axes.set_yticks(places, confusion.classes, fontsize=8)
+    axes.set(title=f"boxes at threshold {confusion.threshold:.3g}", xlabel="found", ylabel="there")
+
+
+def _plot_steps(axes: Axes, each_step: Sequence[StepScores]) -> None:
+    steps = [each.step for each in each_step]
+    axes.plot(steps, [each.map50 for each in each_step], marker="o", label="mAP50")
+    axes.plot(steps, [each.map50_95 for each in each_step], marker="o", label="mAP50:95")
+    axes.set(title="answers inside a window", xlabel="steps seen", xticks=steps, ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def _plot_firing(axes: Axes, activity: Activity) -> None:
+    axes.barh(list(activity.firing), list(activity.firing.values()))
+    axes.set(title=f"firing rate, {activity.firing_rate:.1%} in all", xlabel="spikes per neuron and step")
+    axes.tick_params(axis="y", labelsize=7)
+    axes.invert_yaxis()
 
 
 def _minutes(rows: Sequence[dict[str, Any]]) -> list[float]:

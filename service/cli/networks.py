@@ -13,7 +13,7 @@ from rich.table import Table
 from service.cli.terminal import errors, output, progress_bar
 
 if TYPE_CHECKING:
-    from training.evaluate import Report
+    from training.measure import Report
     from training.progress import TrainProgress
 
 weights = typer.Typer(help="Import published checkpoints, export graphs.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""AP and F1 against values worked out by hand."""
+"""AP, thresholds and confusion against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from model.detections import Detections
-from training.metrics import Truth, average_precision, best_f1, match
+from training.datasets import BoxRule
+from training.metrics import Truth, found_judged, truth_judged
+from training.metrics.average_precision import average_precision, size_limits
+from training.metrics.confusion import confusion
+from training.metrics.matching import match
+from training.metrics.operating import operating_point
 
 CLASSES = ("person", "car")
 BOX = (10, 10, 50, 90)
@@ -80,18 +85,80 @@ def test_each_true_box_is_found_once_and_by_its_class_alone() -> None:
     assert not ignored.any()
 
 
-def test_best_f1_finds_the_threshold() -> None:
+def test_a_box_of_another_class_is_found_only_if_its_own_leaves_it() -> None:
+    boxes = found((BOX, 0.9, 1), (BOX, 0.5, 0), (FAR, 0.4, 1))
+    partner, _ = match(boxes, truth((BOX, 0), (FAR, 0)), any_class=True)
+    assert partner.tolist() == [-1, 0, 1]
+
+
+def test_sizes_part_at_the_shares_of_the_picture_that_coco_has() -> None:
+    assert size_limits((640, 480)) == (32, 96)
+    assert size_limits((256, 192)) == pytest.approx((12.8, 38.4))
+    small, large = (0, 0, 8, 8), (50, 50, 150, 150)
+    scores = average_precision(
+        [found((small, 0.9, 0), (FAR, 0.8, 0))], [truth((small, 0), (large, 0))], CLASSES, (256, 192)
+    )
+    assert scores.sizes["small"].map50 == pytest.approx(1)  # the false box is not small and hurts no small one
+    assert scores.sizes["large"].map50 == 0
+    assert math.isnan(scores.sizes["medium"].map50)
+    assert [scores.sizes[size].boxes for size in ("small", "medium", "large")] == [1, 0, 1]
+    assert (scores.sizes["medium"].from_side, scores.sizes["large"].to_side) == (pytest.approx(12.8), None)
+
+
+def test_the_rule_hides_small_boxes_found_and_true() -> None:
+    rule, narrow = BoxRule(min_diagonal_px=30, min_side_px=10), (0, 0, 4, 40)
+    kept = truth_judged(rule, truth((BOX, 0), (narrow, 1)))
+    assert kept.label.tolist() == [0]
+    assert kept.ignore.tolist() == [list(narrow)]
+    boxes = found((BOX, 0.9, 0), (narrow, 0.8, 1))
+    assert found_judged(rule, boxes).label.tolist() == [0]
+    half = truth_judged(rule, truth(((0, 0, 8, 40), 0)), px_per_cell=2.0)  # 16 x 80 on the sensor
+    assert half.label.tolist() == [0]
+
+
+def test_the_best_f1_is_the_threshold() -> None:
     boxes = [found((BOX, 0.9, 0), (FAR, 0.2, 0)), found((BOX, 0.6, 0), (FAR, 0.3, 0))]
-    best = best_f1(boxes, [truth((BOX, 0)), truth((BOX, 0))])
-    assert best.threshold == pytest.approx(0.6)
-    assert (best.precision, best.recall, best.f1) == (1, 1, 1)
+    best = operating_point(boxes, [truth((BOX, 0)), truth((BOX, 0))])
+    assert best.threshold == best.best_f1_threshold == 0.6
+    assert (best.precision, best.recall, best.f1, best.false_boxes) == (1, 1, 1, 0)
 
 
-def test_best_f1_leaves_out_what_is_ignored() -> None:
-    best = best_f1([found((FAR, 0.9, 0), (BOX, 0.5, 0))], [truth((BOX, 0), ignore=(FAR,))])
-    assert best.f1 == 1
+def test_false_boxes_raise_the_threshold_above_the_best_f1() -> None:
+    # One false box a window above half of the true ones: the best F1 takes all, quiet takes none of them.
+    boxes = [found((BOX, 0.9, 0), (FAR, 0.5, 0), ((60, 100, 90, 180), 0.4, 0)) for _ in range(10)]
+    gold = [truth((BOX, 0), ((60, 100, 90, 180), 0))] * 10
+    best = operating_point(boxes, gold)
+    assert (best.best_f1_threshold, best.quiet_threshold) == (0.4, 0.501)
+    assert (best.threshold, best.recall, best.precision, best.false_boxes) == (0.501, 0.5, 1, 0)
+    loud = operating_point(boxes, gold, quiet=1.0)
+    assert (loud.threshold, loud.recall, loud.false_boxes) == (0.4, 1, 1)
+    assert operating_point(boxes, gold, 0.45).false_boxes == 1
 
 
-def test_best_f1_of_nothing_right_is_zero() -> None:
-    assert best_f1([found((FAR, 0.9, 0))], [truth((BOX, 0))]).f1 == 0
-    assert best_f1([], []).f1 == 0
+def test_the_threshold_leaves_out_what_is_ignored() -> None:
+    best = operating_point([found((FAR, 0.9, 0), (BOX, 0.5, 0))], [truth((BOX, 0), ignore=(FAR,))])
+    assert (best.f1, best.false_boxes) == (1, 0)
+
+
+def test_nothing_right_has_no_f1() -> None:
+    wrong = operating_point([found((FAR, 0.9, 0))], [truth((BOX, 0))])
+    assert (wrong.f1, wrong.recall, wrong.false_boxes) == (0, 0, 0)
+    assert wrong.threshold > 0.9
+    assert operating_point([], []).f1 == 0
+
+
+def test_confusion_counts_hits_mistakes_misses_and_false_boxes() -> None:
+    boxes = [found((BOX, 0.9, 0), (FAR, 0.8, 0), ((60, 100, 90, 180), 0.7, 1), (BOX, 0.1, 1))]
+    gold = [truth((BOX, 0), (FAR, 1), ((120, 0, 160, 60), 1))]
+    sheet = confusion(boxes, gold, CLASSES, threshold=0.3)
+    assert sheet.classes == ("person", "car", "background")
+    assert sheet.counts == (
+        (1, 0, 0),  # the person is found
+        (1, 0, 1),  # one car is taken for a person, one is missed
+        (0, 1, 0),  # a car where nothing is
+    )
+
+
+def test_confusion_leaves_out_what_is_ignored() -> None:
+    sheet = confusion([found((FAR, 0.9, 0))], [truth(ignore=(FAR,))], CLASSES, threshold=0.3)
+    assert sum(map(sum, sheet.counts)) == 0
