@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from streaming.errors import BrokenRecording, UnsupportedEncoding
 from streaming.events import Events
 from streaming.readers.prophesee_header import read_header
-from streaming.readers.recording import Recording
+from streaming.readers.recording import JITTER_US, Recording
 from streaming.readers.sizes import Size, info_by_extent
 from streaming.source import SourceInfo
 
@@ -32,6 +32,7 @@ class DatRecording(Recording):
     """Reader of DAT files."""
 
     format = "dat"
+    jitter_us = JITTER_US
     _file: BufferedReader
     _data_at: int
     _old: bool

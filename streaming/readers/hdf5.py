@@ -1,6 +1,7 @@
 """HDF5 by h5py: the plain Prophesee layout (`CD/events`) and the DSEC layout (`events/t`, `x`, `y`, `p`).
 
-In the DSEC layout `t_offset` (microseconds) is added to the times. Filters are those of HDF5 and hdf5plugin
+In the DSEC layout `t_offset` (microseconds) is added to the times; `events/width` and `events/height` are the
+size where they are there. Filters are those of HDF5 and hdf5plugin
 (gzip, blosc, zstd, lz4 and others); Prophesee's ECF codec is recognised and refused. Nothing outside the file
 is opened: external links, external storage and virtual datasets are refused.
 """
@@ -19,6 +20,7 @@ from streaming.errors import BrokenRecording
 from streaming.events import MAX_PACKET_EVENTS
 from streaming.readers.columns import NAMES, roles_by_name
 from streaming.readers.hdf5_checks import check_columns, follow
+from streaming.readers.recording import JITTER_US
 from streaming.readers.sizes import Size, recorded_size, sensor_named_in
 from streaming.readers.table import TableRecording
 from streaming.source import SourceInfo
@@ -33,6 +35,7 @@ class Hdf5Recording(TableRecording):
     """Reader of HDF5 files."""
 
     format = "hdf5"
+    jitter_us = JITTER_US
     _file: Any
     _columns: dict[str, Any]
     _rows: int
@@ -47,7 +50,7 @@ class Hdf5Recording(TableRecording):
             self._columns = self._find_columns()
             self._rows = check_columns(list(self._columns.values()), self.name)
             self._offset_us = self._stated_offset()
-            attributes = self._attributes()
+            attributes = self._attributes() | self._scalars()
         except BROKEN as error:
             raise self._broken(error) from error
         named = [attributes[key] for key in SENSOR_KEYS if key in attributes]
@@ -83,6 +86,16 @@ class Hdf5Recording(TableRecording):
             key.lower(): value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
             for node in (first, first.parent, self._file)
             for key, value in node.attrs.items()
+        }
+
+    def _scalars(self) -> dict[str, str]:
+        """Width and height where they lie beside the columns, as in the 1 Mpx data set, as text."""
+        beside = next(iter(self._columns.values())).parent
+        nodes = {key: follow(beside, key, self.name) for key in ("width", "height")}
+        return {
+            key: str(int(np.asarray(node[()]).reshape(-1)[0]))
+            for key, node in nodes.items()
+            if isinstance(node, h5py.Dataset) and check_columns([node], self.name) == 1
         }
 
     def _recorded_size(self, attributes: dict[str, str]) -> Size | None:

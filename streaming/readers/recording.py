@@ -8,10 +8,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
+
 from streaming.errors import BrokenRecording
 from streaming.events import MAX_PACKET_EVENTS, Events, validate
 from streaming.readers.sizes import Size
 from streaming.source import SourceInfo
+
+JITTER_US = 100
+"""Sensors repeat a few microseconds (Gen4.1: up to 16 after each millisecond); such events keep the newest
+time. A larger step back is `BackwardTime`."""
 
 
 def longest(count: int, check: Callable[[int], object]) -> int:
@@ -42,6 +48,8 @@ class Recording(ABC):
     """
 
     format: ClassVar[str]
+    jitter_us: ClassVar[int] = 0
+    """`JITTER_US` in formats of what a sensor sent."""
 
     def __init__(self, path: Path, stated: Size | None = None) -> None:
         self.path = path
@@ -67,23 +75,25 @@ class Recording(ABC):
         after_us: int | None = None
         for events in self._read():
             for start in range(0, len(events), MAX_PACKET_EVENTS):
-                part = events[start : start + MAX_PACKET_EVENTS]
-                yield from self._valid(part, after_us)
-                after_us = int(part.t_us[-1])
+                for part in self._valid(events[start : start + MAX_PACKET_EVENTS], after_us):
+                    after_us = int(part.t_us[-1])
+                    yield part
 
     def _valid(self, events: Events, after_us: int | None) -> Iterator[Events]:
         """The packet; where it breaks the contract, what is good before the fault, then the error."""
 
-        def check(count: int) -> None:
-            width, height = self.info.width, self.info.height
-            validate(events[:count], width, height, after_us=after_us, where=self.name)
+        def check(events: Events) -> None:
+            validate(events, self.info.width, self.info.height, after_us=after_us, where=self.name)
 
         try:
-            check(len(events))
+            check(events)
         except BrokenRecording:
-            if good := longest(len(events), check):
+            events = _settled(events, after_us, self.jitter_us)
+            if good := longest(len(events) + 1, lambda count: check(events[:count])):
                 yield events[:good]
-            raise
+            if good < len(events):
+                check(events)
+            return
         yield events
 
     @abstractmethod
@@ -103,3 +113,12 @@ class Recording(ABC):
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
+
+
+def _settled(events: Events, after_us: int | None, jitter_us: int) -> Events:
+    """The same events; those up to `jitter_us` older than one before them have the newest time."""
+    newest_us = np.maximum.accumulate(events.t_us)
+    if after_us is not None:
+        newest_us = np.maximum(newest_us, after_us)
+    t_us = np.where(newest_us - events.t_us <= jitter_us, newest_us, events.t_us)
+    return Events(t_us, events.x, events.y, events.p)

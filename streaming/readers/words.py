@@ -21,14 +21,11 @@ from numpy.typing import NDArray
 from streaming.compiled import I64, WRITE_I64, WRITE_U8, WRITE_U16, compiled
 from streaming.errors import BrokenRecording, StreamingError
 from streaming.events import Events, backward_time, outside_sensor
-from streaming.readers.recording import Recording
+from streaming.readers.recording import JITTER_US, Recording
 
 BLOCK_BYTES = 1 << 17
 PACKET_EVENTS = 1 << 16
 """Small enough that a packet is still in the cache when it is stepped, large enough to be worth a call."""
-JITTER_US = 100
-"""Sensors repeat a few microseconds (Gen4.1: up to 16 after each millisecond); such events keep the newest
-time. A larger step back is `BackwardTime`."""
 
 State: TypeAlias = NDArray[np.int64]
 Columns: TypeAlias = tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]

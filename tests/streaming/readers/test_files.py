@@ -10,8 +10,9 @@ import hdf5plugin
 import numpy as np
 import pytest
 
-from streaming.errors import BrokenRecording, UnsupportedEncoding
+from streaming.errors import BackwardTime, BrokenRecording, UnsupportedEncoding
 from streaming.events import Events
+from streaming.readers.recording import JITTER_US
 from streaming.sources import open_recording
 from tests.streaming.made import (
     HEIGHT,
@@ -164,6 +165,49 @@ def test_hdf5_size_by_the_sensor_it_names(tmp_path: Path) -> None:
     with open_recording(path, width=WIDTH, height=HEIGHT) as source:
         assert (source.info.width, source.info.height) == (WIDTH, HEIGHT)
         assert (source.info.sensor, source.info.size_source) == ("Prophesee IMX636", "caller")
+
+
+def test_hdf5_size_beside_the_columns(tmp_path: Path) -> None:
+    """The layout of the 1 Mpx data set; its events need not reach the border."""
+    path = make_dsec(tmp_path / "a_td.dat.h5", EVENTS[2:])
+    with h5py.File(path, "a") as file:
+        del file["ms_to_idx"], file["t_offset"]
+        file["events/width"], file["events/height"] = np.int64(1280), np.int64(720)
+    with open_recording(path) as source:
+        assert (source.info.width, source.info.height, source.info.size_source) == (1280, 720, "file")
+        assert same(Events.concatenate(source.packets()), EVENTS[2:])
+
+
+def make_shaken(folder: Path, format: str, events: Events) -> Path:
+    """A recording of times that need not rise."""
+    if format == "hdf5":
+        return make_hdf5(folder / "a.h5", events)
+    places = events.x | events.y.astype(np.uint32) << 14 | events.p.astype(np.uint32) << 28
+    return dat(folder / "a.dat", b"% Version 2\n", events.t_us.tolist(), places.tolist())
+
+
+@pytest.mark.parametrize("format", ["dat", "hdf5"])
+def test_a_sensors_jitter_keeps_the_newest_time(tmp_path: Path, format: str) -> None:
+    shaken = Events(EVENTS.t_us * 10, EVENTS.x, EVENTS.y, EVENTS.p)
+    at = len(EVENTS) // 2
+    shaken.t_us[at : at + 3] = shaken.t_us[at - 1] - np.array([1, JITTER_US, 0])
+    events = read(make_shaken(tmp_path, format, shaken))
+    expected = shaken.t_us.copy()
+    expected[at : at + 3] = shaken.t_us[at - 1]
+    assert np.array_equal(events.t_us, expected)
+    assert np.array_equal(events.x, shaken.x)
+
+
+@pytest.mark.parametrize("format", ["dat", "hdf5"])
+def test_more_than_jitter_is_backward_time(tmp_path: Path, format: str) -> None:
+    events = Events(EVENTS.t_us * 10, EVENTS.x, EVENTS.y, EVENTS.p)
+    at = len(EVENTS) // 2
+    events.t_us[at - 5] = events.t_us[at - 6] - 1
+    events.t_us[at] = events.t_us[at - 1] - JITTER_US - 1
+    packets: list[Events] = []
+    with open_recording(make_shaken(tmp_path, format, events)) as source, pytest.raises(BackwardTime):
+        packets.extend(source.packets())
+    assert len(Events.concatenate(packets)) == at
 
 
 def test_hdf5_without_events_says_what_it_holds(tmp_path: Path) -> None:
