@@ -8,7 +8,7 @@ They see half the resolution; here the letterbox of the network does that, and b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,9 @@ class Megapixel:
         Raises:
             BadDataset: the folders are not laid out so.
         """
-        return self._folder.parts(split, partial(_read, len(self.classes), self._spacing_us))
+        parts = self._folder.parts(split, partial(_read, len(self.classes), self._spacing_us))
+        # The cache knows a part by its name: another spacing is another part.
+        return [replace(part, name=f"{part.name}@{self._spacing_us}us") for part in parts]
 
     def describe(self) -> dict[str, Any]:
         """As `DataSet.describe`."""

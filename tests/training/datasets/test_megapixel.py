@@ -20,6 +20,7 @@ from tests.training.datasets.prophesee_files import (
     write_dat_h5,
 )
 from training.datasets import Cut
+from training.datasets.cached import RecordedData
 from training.datasets.megapixel import RULE, Megapixel
 from training.errors import BadDataset
 
@@ -91,8 +92,18 @@ def test_boxes_of_gen1s_size_in_a_gen1_recording_are_refused(tmp_path: Path) -> 
     write_boxes(tmp_path / f"train/{NAME}_bbox.npy", rows_of(KINDS[:1], MOMENTS), MEGAPIXEL_BOX)
     write_dat(tmp_path / f"train/{NAME}_td.dat", events_of(KINDS[:1], 900_000), 304, 240)
     (part,) = Megapixel(tmp_path).parts("train")
-    with pytest.raises(BadDataset, match=r"sensor has 304 x 240 pixels, its labels are of 1280 x 720"):
+    with pytest.raises(BadDataset, match=r"sensor has 304 x 240 pixels, but .* is of 1280 x 720"):
         list(part.windows(CUT))
+
+
+def test_another_spacing_is_not_read_from_the_cache(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        write_one(tmp_path / "data" / split)
+    counts = []
+    for spacing_us in (90_000, 30_000):
+        data = RecordedData(Megapixel(tmp_path / "data", spacing_us=spacing_us), CUT, tmp_path / "cache")
+        counts.append(len(data.held_out(100)))
+    assert counts == [3, 7]
 
 
 def test_what_it_describes_tells_settings_apart(tmp_path: Path) -> None:
