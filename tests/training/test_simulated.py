@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from training.datasets import LabelledWindow
+from training.datasets.fingerprint import SIMULATOR, code_fingerprint
 from training.datasets.scenes import CALL, CALLS, CHUNK, SceneSettings, Sensor, simulate
 from training.datasets.simulated import HELD_OUT_SEEDS, SimulatedData, make_chunk, training_seeds
 from training.errors import GeneratorDied
@@ -66,9 +67,21 @@ def test_the_held_out_set_is_kept_and_begins_the_same(tmp_path: Path) -> None:
     few, more = data.held_out(10), data.held_out(CALL + 2)
     assert same(list(few), list(more[:10]))
     files = sorted(path.name for path in (tmp_path / "cache").iterdir())
-    assert files == [f"held-out-{SMALL.fingerprint()}-{k:03d}.npz" for k in range(2)]
+    assert files == [f"held-out-{SMALL.fingerprint()}-{SIMULATOR}-{k:03d}.npz" for k in range(2)]
     other = SceneSettings(step_us=4_000, steps=2, sensors=SMALL.sensors)
     assert other.fingerprint() != SMALL.fingerprint()
+
+
+def test_other_sources_have_another_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1")
+    first = code_fingerprint(tmp_path)
+    assert code_fingerprint(tmp_path) == first
+    (tmp_path / "notes.txt").write_text("no code")
+    assert code_fingerprint(tmp_path) == first
+    (tmp_path / "a.py").write_text("x = 2")
+    changed = code_fingerprint(tmp_path)
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    assert len({first, changed, code_fingerprint(tmp_path)}) == 3
 
 
 def test_a_process_writes_the_chunks_of_the_seeds(tmp_path: Path) -> None:

@@ -77,6 +77,11 @@ class SceneSettings:
 def simulate(settings: SceneSettings, seed: int) -> list[LabelledWindow]:
     """`CALL` windows; the same for the same settings and seed."""
     window = settings.window(_draw_sensor(settings.sensors, seed))
+    return simulate_call(window, seed)
+
+
+def simulate_call(window: WindowSettings, seed: int) -> list[LabelledWindow]:
+    """`CALL` windows of one sensor; the same for the same settings and seed."""
     made = simulate_windows(window, seed=seed, batch=CALL)
     counts = made.counts.numpy()
     return [

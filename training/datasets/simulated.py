@@ -21,6 +21,7 @@ import torch
 
 from training.datasets import LabelledWindow
 from training.datasets.chunks import load_chunk, save_chunk
+from training.datasets.fingerprint import SIMULATOR
 from training.datasets.pool import Chunks, DirectChunks
 from training.datasets.scenes import CALL, CALLS, SceneSettings, simulate
 from training.errors import GeneratorDied
@@ -105,7 +106,7 @@ class SimulatedData:
         return windows[:count]
 
     def _held_out_call(self, seed: int) -> list[LabelledWindow]:
-        path = self.cache / f"held-out-{self.scenes.fingerprint()}-{seed:03d}.npz"
+        path = self.cache / f"held-out-{self.scenes.fingerprint()}-{SIMULATOR}-{seed:03d}.npz"
         if not path.exists():
             save_chunk(path, simulate(self.scenes, seed))
         return load_chunk(path)
