@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,15 +13,25 @@ from torch import Tensor
 
 from model.boxes import xyxy_to_cxcywh
 from training.assign import Targets
-from training.augment import Sample, draw_view, plain_view, render
-from training.datasets import LabelledWindow
+from training.augment import (
+    Labelled,
+    Sample,
+    Tile,
+    View,
+    compose,
+    draw_faults,
+    draw_tiling,
+    draw_view,
+    render,
+    spoil,
+)
 from training.datasets.pool import Pool
 from training.settings import TrainSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Shape: counts (T, B, 2, H, W) uint8, time first, as `Network.forward` reads them."""
+    """Shape: counts (T, B, C, H, W) uint8, time first, as `Network.forward` reads them."""
 
     counts: Tensor
     targets: Targets
@@ -53,18 +64,26 @@ class Batches:
         self.rng = rng
 
     def next(self, fraction: float) -> Batch:
-        """One batch of augmented views.
+        """One batch of augmented views; a mosaic takes several windows.
 
         Args:
             fraction: of the budget that is spent; in the warm part windows have fewer steps.
         """
         settings = self.settings
-        windows = self.pool.draw(self.rng, settings.batch)
-        views = [draw_view(settings.augment, w.shape, settings.grid, self.rng) for w in windows]
-        samples = [render(w, v, settings.grid) for w, v in zip(windows, views, strict=True)]
+        tilings = [draw_tiling(settings.augment, settings.grid, self.rng) for _ in range(settings.batch)]
+        drawn = iter(self.pool.draw(self.rng, sum(len(tiles) for tiles in tilings)))
+        samples = [self._sample(tiles, [next(drawn) for _ in tiles]) for tiles in tilings]
         batch = collate(samples, settings.device)
         # The newest steps stay: boxes are those of the window's end.
         return Batch(batch.counts[-self._steps(fraction) :], batch.targets)
+
+    def _sample(self, tiles: Sequence[Tile], windows: Sequence[Labelled]) -> Sample:
+        augment, grid, shape = self.settings.augment, self.settings.grid, windows[0].shape
+        rooms = [None if len(tiles) == 1 else tile.size for tile in tiles]
+        views = [draw_view(augment, w.shape, grid, self.rng, r) for w, r in zip(windows, rooms, strict=True)]
+        samples = [render(w, v, t.size) for w, v, t in zip(windows, views, tiles, strict=True)]
+        frame = _frame(views[0], shape, grid) if len(tiles) == 1 else Tile(0, 0, *grid)
+        return spoil(compose(samples, tiles, grid), draw_faults(augment, shape, grid, frame, self.rng))
 
     def _steps(self, fraction: float) -> int:
         settings = self.settings
@@ -78,8 +97,13 @@ class Batches:
         return full
 
 
-def plain_batch(
-    windows: Sequence[LabelledWindow], grid: tuple[int, int], device: torch.device | str
-) -> Batch:
-    """The windows as run time sees them."""
-    return collate([render(w, plain_view(w.shape, grid), grid) for w in windows], device)
+def _frame(view: View, shape: Sequence[int], grid: tuple[int, int]) -> Tile:
+    """The part of the grid that the sensor of a (T, channels, height, width) window covers."""
+    left, right = _cells(view.left, shape[-1] * view.scale, grid[0])
+    top, bottom = _cells(view.top, shape[-2] * view.scale, grid[1])
+    return Tile(left, top, right, bottom)
+
+
+def _cells(start: float, side: float, room: int) -> tuple[int, int]:
+    low = min(max(math.floor(start), 0), room - 1)
+    return low, max(low + 1, min(math.ceil(start + side), room))

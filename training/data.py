@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from training.datasets import LabelledWindow
+from training.augment import Labelled
 from training.datasets.pool import Chunks
 
 
@@ -20,7 +20,7 @@ class TrainingData(Protocol):
         """Chunks to learn from; number `first` is the first that was not asked for before."""
         ...
 
-    def held_out(self, count: int) -> Sequence[LabelledWindow]:
+    def held_out(self, count: int) -> Sequence[Labelled]:
         """The first `count` windows of the fixed set."""
         ...
 

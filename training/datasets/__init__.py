@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from training.augment.events import paint_events
+from training.augment.views import View
 
 Split = Literal["train", "val", "test"]
 
@@ -52,6 +56,10 @@ class LabelledWindow:
             ignore=np.asarray(ignore, np.float32).reshape(-1, 4),
         )
 
+    def counts_in(self, view: View, grid: tuple[int, int]) -> NDArray[np.uint8]:
+        """As `training.augment.Labelled.counts_in`."""
+        return paint_events(self.cell, self.count, self.shape, view, grid)
+
     def dense(self) -> NDArray[np.uint16]:
         """(T, 2, H, W) uint16 counts."""
         counts = np.zeros(self.shape, np.uint16)
@@ -69,12 +77,14 @@ class TimedBoxes:
         t_us: (K,) int64 microseconds, not decreasing: the moment of each box, one of `moments`.
         xyxy: (K, 4) float32, sensor pixels; may reach over the border.
         label: (K,) int64, index into the data set's classes, or `IGNORED`.
+        size: (width, height) of the sensor that the boxes are of, None where the labels do not say.
     """
 
     moments: NDArray[np.int64]
     t_us: NDArray[np.int64]
     xyxy: NDArray[np.float32]
     label: NDArray[np.int64]
+    size: tuple[int, int] | None = None
 
 
 IGNORED = -1
@@ -118,6 +128,11 @@ class Part(Protocol):
         """Unique within the data set and the same at every start."""
         ...
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files that its windows come from."""
+        ...
+
     def windows(self, cut: Cut) -> Iterator[LabelledWindow]:
         """Its windows in order of time, in one streaming pass.
 
@@ -132,6 +147,11 @@ class DataSet(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def rule(self) -> BoxRule:
+        """Which of its boxes are labels."""
+        ...
 
     def parts(self, split: Split) -> Sequence[Part]:
         """The recordings of a split, always in the same order."""

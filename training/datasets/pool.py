@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets import LabelledWindow
+from training.augment import Labelled
 
 
 class Chunks(Protocol):
@@ -19,7 +19,7 @@ class Chunks(Protocol):
         """Whether `load` would return at once."""
         ...
 
-    def load(self, number: int) -> list[LabelledWindow]:
+    def load(self, number: int) -> Sequence[Labelled]:
         """The windows of a chunk, after waiting for it if need be."""
         ...
 
@@ -33,7 +33,7 @@ class _Entry:
     chunk: int
     row: int
     left: int
-    window: LabelledWindow
+    window: Labelled
 
 
 class Pool:
@@ -58,7 +58,7 @@ class Pool:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def draw(self, rng: np.random.Generator, count: int) -> list[LabelledWindow]:
+    def draw(self, rng: np.random.Generator, count: int) -> list[Labelled]:
         """`count` windows, waiting for chunks where there are too few."""
         self._fill()
         return [self._take(int(rng.integers(len(self._entries)))) for _ in range(count)]
@@ -85,7 +85,7 @@ class Pool:
             self._entries += [_Entry(self.next_chunk, row, self.views, w) for row, w in enumerate(windows)]
             self.next_chunk += 1
 
-    def _take(self, at: int) -> LabelledWindow:
+    def _take(self, at: int) -> Labelled:
         entry = self._entries[at]
         entry.left -= 1
         if entry.left <= 0 and (self.wait or len(self._entries) > self.floor):
@@ -104,13 +104,13 @@ class Pool:
 class DirectChunks:
     """Chunks made in this process when they are asked for."""
 
-    def __init__(self, make: Callable[[int], list[LabelledWindow]]) -> None:
+    def __init__(self, make: Callable[[int], Sequence[Labelled]]) -> None:
         self._make = make
 
     def ready(self, number: int) -> bool:
         return False
 
-    def load(self, number: int) -> list[LabelledWindow]:
+    def load(self, number: int) -> Sequence[Labelled]:
         return self._make(number)
 
     def release(self, number: int) -> None:

@@ -1,0 +1,26 @@
+"""Views of labelled windows and pictures: drawn at random, rendered into the grid, tiled and spoilt."""
+
+from training.augment.draw import draw_faults, draw_tiling, draw_view
+from training.augment.faults import Burst, Faults, spoil
+from training.augment.mosaic import Tile, compose
+from training.augment.render import Sample, render
+from training.augment.settings import NO_AUGMENT, AugmentSettings
+from training.augment.views import Labelled, View, plain_view
+
+__all__ = [
+    "NO_AUGMENT",
+    "AugmentSettings",
+    "Burst",
+    "Faults",
+    "Labelled",
+    "Sample",
+    "Tile",
+    "View",
+    "compose",
+    "draw_faults",
+    "draw_tiling",
+    "draw_view",
+    "plain_view",
+    "render",
+    "spoil",
+]
