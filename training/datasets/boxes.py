@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from model.boxes import clip_xyxy, xyxy_area
 from training.datasets import IGNORED, BoxRule, TimedBoxes
 from training.errors import BadDataset
 
@@ -58,7 +59,7 @@ def check_boxes(boxes: TimedBoxes, frame: Frame, where: str) -> None:
     _check_arrays(boxes, where)
     _check_times(boxes, where)
     sides = boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]
-    sound = np.isfinite(boxes.xyxy).all(1) & (sides > 0).all(1)
+    sound = (np.isfinite(boxes.xyxy) & (np.tile(sides, 2) > 0)).all(1)
     if not sound.all():
         raise BadDataset(
             f"{where}: {_box(boxes, ~sound)} has no area; x2 > x1 and y2 > y1 are needed, all of "
@@ -74,10 +75,9 @@ def boxes_at(boxes: TimedBoxes, moment_us: int, frame: Frame, rule: BoxRule) -> 
     too small become regions to ignore. Of equal boxes with equal labels one stays.
     """
     first, end = (np.searchsorted(boxes.t_us, moment_us, side) for side in ("left", "right"))
-    size = np.array([frame.width, frame.height] * 2, np.float32)
-    xyxy = np.clip(boxes.xyxy[first:end], 0, size).astype(np.float32)
+    xyxy = clip_xyxy(boxes.xyxy[first:end], frame.width, frame.height).astype(np.float32)
     label = boxes.label[first:end]
-    keep = _first_of_equals(xyxy, label) & _has_area(xyxy)
+    keep = _first_of_equals(xyxy, label) & (xyxy_area(xyxy) > 0)
     xyxy, label = xyxy[keep], label[keep]
     counts = (label != IGNORED) & follows(rule, xyxy)
     return FrameBoxes(xyxy[counts], label[counts].astype(np.int64), xyxy[~counts])
@@ -90,11 +90,6 @@ def follows(rule: BoxRule, xyxy: NDArray[np.float32]) -> NDArray[np.bool_]:
         np.hypot(sides[:, 0], sides[:, 1]) >= rule.min_diagonal_px
     )
     return large
-
-
-def _has_area(xyxy: NDArray[np.float32]) -> NDArray[np.bool_]:
-    area: NDArray[np.bool_] = (xyxy[:, 2:] > xyxy[:, :2]).all(1)
-    return area
 
 
 def _first_of_equals(xyxy: NDArray[np.float32], label: NDArray[np.int64]) -> NDArray[np.bool_]:

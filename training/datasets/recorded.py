@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from streaming.errors import StreamingError
 from streaming.events import Events
 from streaming.source import SourceInfo
 from streaming.sources import open_recording
-from training.datasets import Cut, LabelledWindow, TimedBoxes
+from training.datasets import Cut, LabelledWindow, Part, TimedBoxes
 from training.datasets.boxes import Frame, boxes_at, check_boxes
 from training.datasets.counting import WindowCounter
 from training.errors import BadDataset
@@ -32,8 +32,9 @@ class RecordedPart:
         read_labels: reads them; called when the windows are asked for, raises BadDataset.
         shift_us: added to the labels' times to get the recording's; a moment `AT_END` stays the end.
         labels: the file of the labels, which messages name and the cache watches.
-        size: (width, height) of the sensor that the labels are of. It is taken where the recording states
-            none; one that states another is refused. None to go by the recording alone.
+        size: (width, height) of the sensor that the labels are of, where they do not say it themselves
+            (`TimedBoxes.size`). It is taken where the recording states none; one that states another is
+            refused. Without either the recording alone says.
         drop_outside: boxes wholly outside the sensor are left out instead of refused.
     """
 
@@ -64,10 +65,11 @@ class RecordedPart:
         """
         boxes = self._shifted(self.read_labels())
         where = str(self.labels or f"the labels of {self.recording}")
-        width, height = self.size or (None, None)
+        width, height = self.size or boxes.size or (None, None)
         try:
             with open_recording(self.recording, width=width, height=height) as recording:
-                self._check_size(recording.info)
+                for size in (self.size, boxes.size):
+                    self._check_size(recording.info, size, where)
                 frame = Frame(recording.info.width, recording.info.height, self.drop_outside)
                 check_boxes(boxes, frame, where)
                 yield from self._cut(recording.packets(), boxes, frame, cut)
@@ -104,15 +106,38 @@ class RecordedPart:
     def _shifted(self, boxes: TimedBoxes) -> TimedBoxes:
         moments = np.where(boxes.moments == AT_END, AT_END, boxes.moments + self.shift_us)
         t_us = np.where(boxes.t_us == AT_END, AT_END, boxes.t_us + self.shift_us)
-        return TimedBoxes(moments, t_us, boxes.xyxy, boxes.label)
+        return replace(boxes, moments=moments, t_us=t_us)
 
-    def _check_size(self, info: SourceInfo) -> None:
-        if self.size is not None and self.size != (info.width, info.height):
+    def _check_size(self, info: SourceInfo, size: tuple[int, int] | None, where: str) -> None:
+        if size is not None and size != (info.width, info.height):
             raise BadDataset(
-                f"{self.recording}: its sensor has {info.width} x {info.height} pixels, its labels are of "
-                f"{self.size[0]} x {self.size[1]}. Give the recording that was labelled, or mend the size in "
-                "the labels."
+                f"{self.recording}: its sensor has {info.width} x {info.height} pixels, but {where} is of "
+                f"{size[0]} x {size[1]}. Give the recording that was labelled, or mend the size in the "
+                "labels."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Many short recordings as one `Part`, so that each is not a file of the cache.
+
+    Attributes:
+        name: as `Part.name`.
+        parts: in order.
+    """
+
+    name: str
+    parts: Sequence[Part]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of all of them."""
+        return tuple(path for part in self.parts for path in part.files)
+
+    def windows(self, cut: Cut) -> Iterator[LabelledWindow]:
+        """As `Part.windows`."""
+        for part in self.parts:
+            yield from part.windows(cut)
 
 
 class _Clock:
