@@ -15,8 +15,8 @@ from model.boxes import xyxy_to_cxcywh
 from training.assign import Targets
 from training.augment import (
     Labelled,
+    Region,
     Sample,
-    Tile,
     View,
     compose,
     draw_faults,
@@ -77,13 +77,13 @@ class Batches:
         # The newest steps stay: boxes are those of the window's end.
         return Batch(batch.counts[-self._steps(fraction) :], batch.targets)
 
-    def _sample(self, tiles: Sequence[Tile], windows: Sequence[Labelled]) -> Sample:
+    def _sample(self, tiles: Sequence[Region], windows: Sequence[Labelled]) -> Sample:
         augment, grid, shape = self.settings.augment, self.settings.grid, windows[0].shape
         rooms = [None if len(tiles) == 1 else tile.size for tile in tiles]
         views = [draw_view(augment, w.shape, grid, self.rng, r) for w, r in zip(windows, rooms, strict=True)]
         samples = [render(w, v, t.size) for w, v, t in zip(windows, views, tiles, strict=True)]
-        frame = _frame(views[0], shape, grid) if len(tiles) == 1 else Tile(0, 0, *grid)
-        return spoil(compose(samples, tiles, grid), draw_faults(augment, shape, grid, frame, self.rng))
+        frame = _frame(views[0], shape, grid) if len(tiles) == 1 else Region(0, 0, *grid)
+        return spoil(compose(samples, tiles, grid), draw_faults(augment, shape, frame, self.rng))
 
     def _steps(self, fraction: float) -> int:
         settings = self.settings
@@ -97,11 +97,11 @@ class Batches:
         return full
 
 
-def _frame(view: View, shape: Sequence[int], grid: tuple[int, int]) -> Tile:
+def _frame(view: View, shape: Sequence[int], grid: tuple[int, int]) -> Region:
     """The part of the grid that the sensor of a (T, channels, height, width) window covers."""
     left, right = _cells(view.left, shape[-1] * view.scale, grid[0])
     top, bottom = _cells(view.top, shape[-2] * view.scale, grid[1])
-    return Tile(left, top, right, bottom)
+    return Region(left, top, right, bottom)
 
 
 def _cells(start: float, side: float, room: int) -> tuple[int, int]:

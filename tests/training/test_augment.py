@@ -17,8 +17,8 @@ from training.augment import (
     AugmentSettings,
     Burst,
     Faults,
+    Region,
     Sample,
-    Tile,
     View,
     compose,
     draw_faults,
@@ -34,6 +34,7 @@ from training.datasets.pool import DirectChunks, Pool
 from training.settings import TrainSettings
 
 GRID = (256, 192)
+WHOLE = Region(0, 0, *GRID)
 PLAIN = View(1.0, 0.0, 0.0)
 
 
@@ -126,8 +127,8 @@ def test_without_augmentation_every_view_is_the_plain_one(
     for _ in range(20):
         view = draw_view(NO_AUGMENT, window.shape, GRID, rng)
         assert replace(view, seed=0) == plain_view(window.shape, GRID)
-        assert draw_tiling(NO_AUGMENT, GRID, rng) == (Tile(0, 0, *GRID),)
-        faults = draw_faults(NO_AUGMENT, window.shape, GRID, Tile(0, 0, *GRID), rng)
+        assert draw_tiling(NO_AUGMENT, GRID, rng) == (WHOLE,)
+        faults = draw_faults(NO_AUGMENT, window.shape, WHOLE, rng)
         assert replace(faults, seed=0) == Faults()
 
 
@@ -183,17 +184,18 @@ def test_time_shift_moves_events_against_the_steps(shift: float, wanted: list[in
 
 def test_a_hidden_region_has_no_events_and_hides_whole_objects() -> None:
     window = _block_window(256, 192, (10, 20, 40, 100))
-    half = render(window, replace(PLAIN, hidden=(0, 0, 25, 192)), GRID)
+    half = render(window, replace(PLAIN, hidden=Region(0, 0, 25, 192)), GRID)
     assert half.counts[..., :25].sum() == 0
     assert half.counts[..., 25:40].sum() > 0
     assert len(half.xyxy) == 1
-    whole = render(window, replace(PLAIN, hidden=(0, 0, 60, 120)), GRID)
-    assert len(whole.xyxy) == 0
-    assert whole.ignore.tolist() == [[10, 20, 40, 100]]
+    for most in (Region(0, 0, 60, 120), Region(0, 0, 36, 192)):
+        gone = render(window, replace(PLAIN, hidden=most), GRID)
+        assert len(gone.xyxy) == 0
+        assert gone.ignore.tolist() == [[10, 20, 40, 100]]
 
 
 def test_empty_steps_lose_everything_and_the_ceiling_holds() -> None:
-    sample = _spoilt(Faults(bursts=(Burst(0, 0, *GRID, rate=0.1),), clamp=2, empty_steps=(0, 1, 3), seed=4))
+    sample = _spoilt(Faults(bursts=(Burst(WHOLE, rate=0.1),), clamp=2, empty_steps=(0, 1, 3), seed=4))
     assert sample.counts[[0, 1, 3]].sum() == 0
     assert sample.counts[[2, 4]].max() == 2
     assert sample.counts[[2, 4], :, 150:].sum() > 0
@@ -202,14 +204,14 @@ def test_empty_steps_lose_everything_and_the_ceiling_holds() -> None:
 def test_boxes_that_lose_their_steps_become_regions_to_ignore() -> None:
     sample = render(_steps_window([400, 0, 0, 0, 0]), PLAIN, GRID)
     assert len(sample.xyxy) == 1
-    noisy = (Burst(0, 0, *GRID, rate=0.5),)
+    noisy = (Burst(WHOLE, rate=0.5),)
     sample = spoil(sample, Faults(bursts=noisy, empty_steps=(0,)))
     assert len(sample.xyxy) == 0
     assert len(sample.ignore) == 1
 
 
 def test_a_hot_pixel_fires_in_most_steps_with_one_polarity() -> None:
-    sample = _spoilt(Faults(bursts=(Burst(200, 30, 201, 31, rate=3.0, half_period=5),), seed=2))
+    sample = _spoilt(Faults(bursts=(Burst(Region(200, 30, 201, 31), rate=3.0, half_period=5),), seed=2))
     pixel = sample.counts[:, :, 30, 200]
     assert (pixel.sum(1) > 0).sum() >= 4
     assert (pixel.sum(0) > 0).sum() == 1
@@ -217,7 +219,7 @@ def test_a_hot_pixel_fires_in_most_steps_with_one_polarity() -> None:
 
 
 def test_a_flicker_changes_polarity_every_half_period() -> None:
-    sample = _spoilt(Faults(bursts=(Burst(200, 30, 220, 50, rate=0.5, half_period=2),), seed=2))
+    sample = _spoilt(Faults(bursts=(Burst(Region(200, 30, 220, 50), rate=0.5, half_period=2),), seed=2))
     region = sample.counts[:, :, 30:50, 200:220].sum((2, 3), dtype=np.int64)
     on = region[:, 1] > region[:, 0]
     assert on[0] == on[1] != on[2] == on[3] != on[4]
@@ -227,21 +229,21 @@ def test_a_flicker_changes_polarity_every_half_period() -> None:
 
 def test_extra_events_add_to_the_counts() -> None:
     plain = render(_block_window(256, 192, (10, 20, 40, 100)), PLAIN, GRID).counts.astype(int)
-    noisy = _spoilt(Faults(bursts=(Burst(0, 0, *GRID, rate=0.02),), seed=2)).counts.astype(int)
+    noisy = _spoilt(Faults(bursts=(Burst(WHOLE, rate=0.02),), seed=2)).counts.astype(int)
     assert (noisy >= plain).all()
     assert (noisy - plain).sum() == pytest.approx(0.02 * 5 * 256 * 192, rel=0.1)
+
+
+FRAME = Region(10, 0, 240, 100)
 
 
 @pytest.mark.parametrize(
     ("name", "changed"),
     [
-        (
-            "noise",
-            lambda faults: any(b.x1 - b.x0 == GRID[0] and b.y1 - b.y0 == GRID[1] for b in faults.bursts),
-        ),
-        ("hot", lambda faults: all((b.x1 - b.x0, b.y1 - b.y0) == (1, 1) for b in faults.bursts)),
-        ("flicker", lambda faults: 1 < faults.bursts[0].x1 - faults.bursts[0].x0 < GRID[0] / 2),
-        ("border", lambda faults: 1 in _sides(faults.bursts[0]) and max(_sides(faults.bursts[0])) > 90),
+        ("noise", lambda faults: [burst.where for burst in faults.bursts] == [FRAME]),
+        ("hot", lambda faults: {burst.where.size for burst in faults.bursts} == {(1, 1)}),
+        ("flicker", lambda faults: 1 < faults.bursts[0].where.size[0] < 230 / 2),
+        ("border", lambda faults: faults.bursts[0].where.size in [(1, 100), (230, 1)]),
         ("clamp", lambda faults: faults.clamp <= 3),
         ("leading_empty", lambda faults: faults.empty_steps == tuple(range(len(faults.empty_steps)))),
         ("lost_step", lambda faults: len(faults.empty_steps) == 1),
@@ -250,16 +252,39 @@ def test_extra_events_add_to_the_counts() -> None:
 def test_each_fault_is_drawn_by_its_own_setting(name: str, changed: Callable[[Faults], bool]) -> None:
     settings = replace(NO_AUGMENT, **{name: 1.0})
     for seed in range(20):
-        frame = Tile(10, 0, 240, 100)
-        faults = draw_faults(settings, (5, 2, 192, 256), GRID, frame, np.random.default_rng(seed))
+        faults = draw_faults(settings, (5, 2, 192, 256), FRAME, np.random.default_rng(seed))
         assert changed(faults)
         assert replace(faults, seed=0) != Faults()
+        for burst in faults.bursts:
+            assert FRAME.left <= burst.where.left < burst.where.right <= FRAME.right
+            assert FRAME.top <= burst.where.top < burst.where.bottom <= FRAME.bottom
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("flip", "flip"),
+        ("swap", "swap"),
+        ("thin", "gain"),
+        ("gain", "gain"),
+        ("retime", "speed"),
+        ("shift", "shift"),
+        ("hide", "hidden"),
+        ("still", "gain"),
+    ],
+)
+def test_each_change_of_events_is_drawn_by_its_own_setting(name: str, field: str) -> None:
+    shape, plain = (5, 2, 192, 256), plain_view((5, 2, 192, 256), GRID)
+    view = draw_view(replace(NO_AUGMENT, **{name: 1.0}), shape, GRID, np.random.default_rng(0))
+    assert getattr(view, field) != getattr(plain, field)
+    assert replace(view, seed=0, **{field: getattr(plain, field)}) == plain
+    picture = draw_view(replace(NO_AUGMENT, **{name: 1.0}), (5, 3, 192, 256), GRID, np.random.default_rng(0))
+    assert picture == replace(plain, flip=name == "flip")
 
 
 def test_pictures_get_no_faults() -> None:
     always = AugmentSettings(noise=1, hot=1, flicker=1, border=1, clamp=1, leading_empty=1, lost_step=1)
-    frame = Tile(0, 0, *GRID)
-    assert draw_faults(always, (4, 3, 480, 640), GRID, frame, np.random.default_rng(0)) == Faults()
+    assert draw_faults(always, (4, 3, 480, 640), WHOLE, np.random.default_rng(0)) == Faults()
     view = draw_view(replace(NO_AUGMENT, zoom=(3, 3)), (4, 3, 96, 128), GRID, np.random.default_rng(0))
     assert view.scale == pytest.approx(3)
 
@@ -278,7 +303,7 @@ def test_tiles_fill_the_grid(four: float) -> None:
 
 
 def test_a_mosaic_holds_every_window_at_its_tile_and_cuts_its_boxes() -> None:
-    tiles = (Tile(0, 0, 100, 192), Tile(100, 0, 256, 192))
+    tiles = (Region(0, 0, 100, 192), Region(100, 0, 256, 192))
     window = _block_window(256, 192, (60, 20, 140, 100))
     samples = [render(window, PLAIN, tile.size) for tile in tiles]
     made = compose(samples, tiles, GRID)
@@ -290,7 +315,7 @@ def test_a_mosaic_holds_every_window_at_its_tile_and_cuts_its_boxes() -> None:
 
 
 def test_a_box_hardly_inside_its_tile_is_ignored_there() -> None:
-    tiles = (Tile(0, 0, 70, 192), Tile(70, 0, 256, 192))
+    tiles = (Region(0, 0, 70, 192), Region(70, 0, 256, 192))
     window = _block_window(256, 192, (60, 20, 140, 100))
     made = compose([render(window, PLAIN, tile.size) for tile in tiles], tiles, GRID)
     assert made.xyxy.tolist() == [[130, 20, 210, 100]]
@@ -332,10 +357,6 @@ def test_equal_seeds_make_equal_views(square_window: Callable[..., LabelledWindo
 
 def _spoilt(faults: Faults) -> Sample:
     return spoil(render(_block_window(256, 192, (10, 20, 40, 100)), PLAIN, GRID), faults)
-
-
-def _sides(burst: Burst) -> tuple[int, int]:
-    return burst.x1 - burst.x0, burst.y1 - burst.y0
 
 
 def _per_step(sample: Sample) -> list[int]:

@@ -2,7 +2,8 @@
 
 from training.augment.draw import draw_faults, draw_tiling, draw_view
 from training.augment.faults import Burst, Faults, spoil
-from training.augment.mosaic import Tile, compose
+from training.augment.mosaic import compose
+from training.augment.region import Region
 from training.augment.render import Sample, render
 from training.augment.settings import NO_AUGMENT, AugmentSettings
 from training.augment.views import Labelled, View, plain_view
@@ -13,8 +14,8 @@ __all__ = [
     "Burst",
     "Faults",
     "Labelled",
+    "Region",
     "Sample",
-    "Tile",
     "View",
     "compose",
     "draw_faults",

@@ -38,8 +38,7 @@ def paint_events(
     size = np.array([shape[0], shape[2], shape[3]], np.int64)
     _splat(cell, count, columns, rows, size, view.swap, view.gain, view.speed, view.shift, view.seed, counts)
     if view.hidden is not None:
-        x0, y0, x1, y1 = view.hidden
-        counts[:, :, y0:y1, x0:x1] = 0
+        counts[:, :, view.hidden.rows, view.hidden.columns] = 0
     return counts
 
 

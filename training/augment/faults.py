@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from training.augment.region import Region
 from training.augment.render import Sample, without_faint
 from training.augment.views import POLARITIES
 
@@ -18,15 +19,12 @@ class Burst:
     """Events that nothing in the scene made: noise over the grid, a hot pixel, a lamp, a bright border.
 
     Attributes:
-        x0, y0, x1, y1: where, cells; right and bottom are exclusive.
+        where: its cells.
         rate: mean events per cell and step, of both polarities together.
         half_period: steps until the polarity changes; T or more keeps one, 0 mixes both.
     """
 
-    x0: int
-    y0: int
-    x1: int
-    y1: int
+    where: Region
     rate: float
     half_period: int = 0
 
@@ -68,13 +66,16 @@ def spoil(sample: Sample, faults: Faults) -> Sample:
 
 
 def _add(counts: NDArray[np.uint8], burst: Burst, live: NDArray[np.int64], rng: np.random.Generator) -> None:
-    events = rng.poisson(burst.rate * (burst.x1 - burst.x0) * (burst.y1 - burst.y0) * len(live))
+    where = burst.where
+    width, height = where.size
+    events = rng.poisson(burst.rate * width * height * len(live))
     step = live[rng.integers(0, len(live), events)]
     polarity = rng.integers(0, POLARITIES, events)
     if burst.half_period:
         phase = rng.integers(0, POLARITIES)
         polarity = (step // burst.half_period + phase) % POLARITIES
-    y, x = rng.integers(burst.y0, burst.y1, events), rng.integers(burst.x0, burst.x1, events)
+    y = rng.integers(where.top, where.bottom, events)
+    x = rng.integers(where.left, where.right, events)
     cell, more = np.unique(np.ravel_multi_index((step, polarity, y, x), counts.shape), return_counts=True)
     flat = counts.reshape(-1)
     flat[cell] = np.minimum(flat[cell] + more, MAX_COUNT)

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.augment.region import Region
 from training.augment.render import Sample
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """The part of a grid that one window gets; right and bottom are exclusive, all in cells."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height), cells."""
-        return self.right - self.left, self.bottom - self.top
-
-
-def compose(samples: Sequence[Sample], tiles: Sequence[Tile], grid: tuple[int, int]) -> Sample:
+def compose(samples: Sequence[Sample], tiles: Sequence[Region], grid: tuple[int, int]) -> Sample:
     """One sample of several.
 
     Args:
@@ -39,7 +24,7 @@ def compose(samples: Sequence[Sample], tiles: Sequence[Tile], grid: tuple[int, i
         return samples[0]
     counts = np.empty((*samples[0].counts.shape[:2], grid[1], grid[0]), np.uint8)
     for sample, tile in zip(samples, tiles, strict=True):
-        counts[:, :, tile.top : tile.bottom, tile.left : tile.right] = sample.counts
+        counts[:, :, tile.rows, tile.columns] = sample.counts
     return Sample(
         counts,
         np.concatenate([_moved(s.xyxy, tile) for s, tile in zip(samples, tiles, strict=True)]),
@@ -48,5 +33,5 @@ def compose(samples: Sequence[Sample], tiles: Sequence[Tile], grid: tuple[int, i
     )
 
 
-def _moved(xyxy: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
+def _moved(xyxy: NDArray[np.float32], tile: Region) -> NDArray[np.float32]:
     return xyxy + np.array([tile.left, tile.top] * 2, np.float32)

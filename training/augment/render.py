@@ -41,17 +41,17 @@ def render(
 ) -> Sample:
     """The window or picture as `view` sees it in a (width, height) grid.
 
-    Boxes cut by the border keep their visible part. A box becomes a region to ignore where it shows less than
+    Boxes cut by the border keep the part inside. A box becomes a region to ignore where it shows less than
     `min_visible` of its area, a side under `min_side` cells, or fewer than `min_events` events.
     """
     counts = labelled.counts_in(view, grid)
     full = boxes_to_view(labelled.xyxy, view, labelled.shape[3])
     clipped = clip_xyxy(full, *grid)
     ignore = clip_xyxy(boxes_to_view(labelled.ignore, view, labelled.shape[3]), *grid)
-    area = xyxy_area(clipped)
-    present = area > 0
+    present = xyxy_area(clipped) > 0
+    visible = xyxy_area(clipped) - _hidden_area(clipped, view)
     sides = clipped[:, 2:] - clipped[:, :2]
-    good = present & (area >= min_visible * xyxy_area(full)) & (sides.min(1, initial=1e9) >= min_side)
+    good = present & (visible >= min_visible * xyxy_area(full)) & (sides.min(1, initial=1e9) >= min_side)
     regions = np.concatenate([ignore[xyxy_area(ignore) > 0], clipped[present & ~good]])
     return without_faint(Sample(counts, clipped[good], labelled.label[good], regions), min_events)
 
@@ -63,6 +63,15 @@ def without_faint(sample: Sample, min_events: int = MIN_EVENTS) -> Sample:
         return sample
     ignore = np.concatenate([sample.ignore, sample.xyxy[~seen]])
     return Sample(sample.counts, sample.xyxy[seen], sample.label[seen], ignore)
+
+
+def _hidden_area(xyxy: NDArray[np.float32], view: View) -> NDArray[np.float32] | float:
+    if view.hidden is None:
+        return 0.0
+    left, top, right, bottom = view.hidden.xyxy
+    low, high = np.array([left, top] * 2, np.float32), np.array([right, bottom] * 2, np.float32)
+    hidden: NDArray[np.float32] = xyxy_area(xyxy.clip(low, high))
+    return hidden
 
 
 def _events_inside(counts: NDArray[np.uint8], xyxy: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -39,7 +39,7 @@ class AugmentSettings:
         hot: probability of hot pixels, up to `hot_pixels` of them; `hot_rate` is the range of the events of
             each in a step.
         flicker: probability of a region that flickers as a lamp does; `flicker_side` is the range of its
-            sides, as shares of the grid's, `flicker_rate` of the events per cell and step.
+            sides, as shares of the sensor's, `flicker_rate` of the events per cell and step.
         border: probability of events along one border of the sensor; `border_rate` is the range of events
             per cell and step.
         clamp: probability of a low ceiling (1 to 3 events) on the counts, as a long refractory period gives.
@@ -54,7 +54,7 @@ class AugmentSettings:
     mosaic: float = 0.1
     mosaic_four: float = 0.5
     mosaic_centre: tuple[float, float] = (0.35, 0.65)
-    mosaic_zoom: tuple[float, float] = (0.5, 1.2)
+    mosaic_zoom: tuple[float, float] = (0.6, 1.3)
 
     swap: float = 0.15
     thin: float = 0.35

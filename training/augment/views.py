@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.letterbox import Letterbox
+from training.augment.region import Region
 
 POLARITIES = 2
 
@@ -30,7 +31,7 @@ class View:
         gain: mean number of events made of one; below 1 loses events.
         speed: how much faster the scene moves; the window's end stays.
         shift: steps by which events are older than they were; those after the end are lost.
-        hidden: x0, y0, x1, y1 in cells of a region without events, or None.
+        hidden: region without events, or None.
         seed: of the events lost, gained and moved.
     """
 
@@ -42,7 +43,7 @@ class View:
     gain: float = 1.0
     speed: float = 1.0
     shift: float = 0.0
-    hidden: tuple[int, int, int, int] | None = None
+    hidden: Region | None = None
     seed: int = 0
 
 
