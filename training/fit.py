@@ -19,8 +19,7 @@ from training.batches import Batches
 from training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from training.data import TrainingData
 from training.datasets.pool import Chunks, Pool
-from training.datasets.scenes import SceneSettings
-from training.datasets.simulated import SimulatedData
+from training.datasets.spec import simulated
 from training.ema import WeightAverage
 from training.measure import Report, layer_warnings, measure
 from training.optim import Trainer, make_optimizer
@@ -48,27 +47,17 @@ def train(
         The path of the weights, OUT/weights/NAME.safetensors, with NAME.json beside it.
 
     Raises:
+        BadDataset: the data set is bad; the message says which file and what is wrong with it.
         BadTraining: settings mean nothing, or the folder's checkpoint is of other settings.
         Diverged: the loss is no number any more.
         GeneratorDied: the process that simulates windows ended.
     """
     torch.set_num_threads(settings.threads)
     settings.out.mkdir(parents=True, exist_ok=True)
-    run = _Run(settings, data or simulated_data(settings), on_progress or _say_nothing)
+    run = _Run(settings, data or simulated(settings), on_progress or _say_nothing)
     with run.data.chunks(run.next_chunk) as chunks:
         run.go(chunks)
     return run.finish()
-
-
-def simulated_data(settings: TrainSettings) -> SimulatedData:
-    """The simulated windows that fit the settings."""
-    return SimulatedData(
-        folder=settings.out / "pool",
-        cache=settings.out.parent / "held-out",
-        run=settings.seed,
-        generators=settings.generators,
-        scenes=SceneSettings(step_us=settings.step_us, steps=settings.window_steps),
-    )
 
 
 class _Run:

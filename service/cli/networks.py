@@ -1,8 +1,7 @@
-"""Commands around networks: models, weights, train, evaluate."""
+"""Commands around networks: models, weights, train."""
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ from rich.table import Table
 from service.cli.terminal import errors, output, progress_bar
 
 if TYPE_CHECKING:
-    from training.measure import Report
+    from training.datasets.cache import PrepareProgress
     from training.progress import TrainProgress
 
 weights = typer.Typer(help="Import published checkpoints, export graphs.", no_args_is_help=True)
@@ -35,7 +34,7 @@ class Precision(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    for command in (models, train, evaluate):
+    for command in (models, train):
         app.command()(command)
     app.add_typer(weights, name="weights")
 
@@ -91,6 +90,9 @@ def export_(
 
 def train(
     out: Annotated[Path, typer.Option(help="Folder of the run; a run in it is taken up again.")],
+    data: Annotated[
+        str, typer.Option(help="sim:street, pedro:FOLDER, gen1:FOLDER, ...; several joined by +.")
+    ] = "sim:street",
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Budget in minutes.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Budget in optimizer steps instead.")] = None,
     layout: Annotated[str, typer.Option(help="Network to train.")] = "ems-nano",
@@ -105,7 +107,8 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the trainer.")] = 1,
     generators: Annotated[int, typer.Option(min=0, help="Processes that simulate.")] = 1,
 ) -> None:
-    """Train on simulated scenes: weights, card, log and curves appear in the folder as it goes."""
+    """Train: weights, card, log and curves appear in the folder as it goes."""
+    from training.datasets.spec import data_from_spec
     from training.fit import train as run
     from training.settings import TrainSettings
 
@@ -116,57 +119,27 @@ def train(
     )  # fmt: skip
     with progress_bar() as bar:
         task = bar.add_task("Training", total=1.0)
+        reading = bar.add_task("Reading recordings", total=None, visible=False)
+
+        def show_reading(progress: PrepareProgress) -> None:
+            left = progress.of - progress.parts
+            text = f"Reading {progress.split}: {progress.windows} windows"
+            bar.update(
+                reading, completed=progress.parts, total=progress.of, description=text, visible=left > 0
+            )
+            if progress.message:
+                errors.print(progress.message)
 
         def show(progress: TrainProgress) -> None:
             bar.update(task, completed=progress.fraction, description=_pace(progress))
             if progress.message:
                 errors.print(progress.message)
 
-        written = run(settings, show)
+        written = run(settings, show, data_from_spec(data, settings, show_reading))
     output.print(f"wrote {written} and {written.with_suffix('.json')}; curves in {out / 'curves.png'}")
-
-
-def evaluate(
-    model: Annotated[str, typer.Argument(help="Name of a shipped model, or path of a card.")] = "ems-nano",
-    windows: Annotated[int, typer.Option(min=1, help="Held-out simulated windows.")] = 500,
-    json_: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Measure weights on simulated windows that no training sees."""
-    from training.evaluate import evaluate_model
-
-    with progress_bar() as bar:
-        task = bar.add_task(f"Evaluating {model}", total=windows)
-        report = evaluate_model(
-            model, windows, on_progress=lambda done, of: bar.update(task, completed=done, total=of)
-        )
-    if json_:
-        print(json.dumps(report.to_json()))
-    else:
-        _print_report(report)
 
 
 def _pace(progress: TrainProgress) -> str:
     accuracy = "" if progress.map50 is None else f", mAP50 {progress.map50:.3f}"
     loss = progress.box + progress.obj + progress.cls
     return f"step {progress.step}, {progress.views_per_s:.0f} views/s, loss {loss:.3f}{accuracy}"
-
-
-def _print_report(report: Report) -> None:
-    scores, activity = report.scores, report.activity
-    table = Table(
-        "class", "AP50", "AP50:95", title=f"{report.windows} held-out windows, {report.boxes} boxes"
-    )
-    for name in scores.ap50:
-        table.add_row(name, f"{scores.ap50[name]:.3f}", f"{scores.ap50_95[name]:.3f}")
-    table.add_row("mean", f"{scores.map50:.3f}", f"{scores.map50_95:.3f}", style="bold")
-    output.print(table)
-    operating = report.operating
-    output.print(
-        f"best F1 {operating.f1:.3f} at threshold {operating.threshold:.2f}: "
-        f"precision {operating.precision:.3f}, recall {operating.recall:.3f}"
-    )
-    output.print(
-        f"firing rate {activity.firing_rate:.1%}; a window: {activity.synops / 1e6:.1f} M synaptic "
-        f"operations at 0.9 pJ and {activity.macs / 1e6:.1f} M MACs at 4.6 pJ = {activity.energy_mj:.3g} mJ; "
-        f"dense twin {activity.dense_mj:.3g} mJ (45 nm)"
-    )

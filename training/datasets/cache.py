@@ -165,8 +165,7 @@ class _Tally:
 
 
 def _summed(packs: Sequence[Pack], classes: Sequence[str]) -> Prepared:
-    boxes = np.sum([pack.about["boxes"] for pack in packs], axis=0, dtype=np.int64).reshape(-1)
-    counts = dict(zip(classes, boxes.tolist() or [0] * len(classes), strict=True))
+    counts = {name: sum(pack.about["boxes"][label] for pack in packs) for label, name in enumerate(classes)}
     return Prepared(packs, counts, sum(pack.about["ignored"] for pack in packs))
 
 

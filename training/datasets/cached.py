@@ -90,6 +90,11 @@ class RecordedData:
 
     @cached_property
     def _train(self) -> Prepared:
+        if not self.data.parts("train"):
+            raise BadDataset(
+                "the data set has no recording in train, so that there is nothing to learn from; unpack that "
+                "split too"
+            )
         prepared = self._prepared("train")
         if not any(prepared.boxes.values()):
             raise BadDataset(

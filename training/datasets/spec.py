@@ -108,9 +108,8 @@ def simulated(settings: TrainSettings) -> SimulatedData:
 
 
 def _split(text: str) -> list[str]:
-    """The sources of a mixture; a `+` within a path is none of its signs."""
-    names = "|".join(map(re.escape, ("sim", *SOURCES)))
-    return re.split(rf"\+(?=(?:{names}):)", text)
+    """The sources of a mixture; a `+` within a path joins none, as no NAME: follows it."""
+    return re.split(r"\+(?=\w*:)", text)
 
 
 def _share(text: str, settings: TrainSettings, on_progress: OnPrepare | None) -> Share:

@@ -66,13 +66,13 @@ class CocoFile:
         )
 
     def _label(self, box: Mapping[str, Any], classes: Sequence[str]) -> int:
-        name = self.names.get(box.get("category_id", -1))
-        if name is None:
+        category = box["category_id"]
+        if category not in self.names:
+            known = ", ".join(f"{key} {name}" for key, name in self.names.items())
             raise BadDataset(
-                f"{self.path}: annotation {box.get('id')} is of category {box.get('category_id')!r}; known are "
-                f"{', '.join(f'{key} {name}' for key, name in self.names.items())}"
+                f"{self.path}: annotation {box.get('id')} is of category {category}; known are {known}"
             )
-        label = label_of(name, classes, self.path)
+        label = label_of(self.names[category], classes, self.path)
         return IGNORED if box.get("iscrowd") else label
 
     def _xyxy(self, box: Mapping[str, Any]) -> list[float]:
@@ -113,7 +113,7 @@ def read_coco(path: Path) -> CocoFile:
         boxes: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
         for box in content["annotations"]:
             _check_time(box, path)
-            boxes[int(box["image_id"])].append(box)
+            boxes[int(box["image_id"])].append({**box, "category_id": int(box["category_id"])})
     except (ValueError, KeyError, TypeError) as error:
         raise BadDataset(
             f"{path}: is no COCO file of instances ({type(error).__name__}: {error}); it needs images, "
