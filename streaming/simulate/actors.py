@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from streaming.simulate.camera import SHIFT_X, X_M, Camera
-from streaming.simulate.cast import CAR, PERSON, THING, TWO_WHEELER
+from streaming.simulate.cars import CAR_WEIGHTS, Stand, draw_cars, draw_height_m
 from streaming.simulate.compose import merge_parts
 from streaming.simulate.distractors import draw_distractors
-from streaming.simulate.gait import RIDE, RUN, WALK
+from streaming.simulate.gait import RUN, WALK
 from streaming.simulate.noise import Dice
 from streaming.simulate.people import People, draw_people, gather_people
-from streaming.simulate.vehicles import draw_cars, draw_two_wheelers, mount
+from streaming.simulate.placing import CAR, PERSON, THING, TWO_WHEELER
+from streaming.simulate.solids import SWAY_PERIOD_S, Solid
+from streaming.simulate.two_wheelers import WEIGHTS, draw_two_wheelers, mount, rider_of
 
 TURNS = 1_000_003
 """A prime larger than any number of places, to give every place and turn a seed of its own."""
@@ -28,6 +30,9 @@ NEAREST_WAY_M = 3.4
 """Nearer ones would fill the picture."""
 
 MOST_OF_A_PERIOD = 0.95
+RIDER_M = 1.72
+EYE_M = 1.6
+"""Height of the camera above the street."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,13 @@ class Actor:
 
     Attributes:
         name: id that no other actor of the scene has.
-        label: class, see `cast.py`.
+        label: class, see `placing.py`.
         begin_s, end_s: when it is there, seconds of the scene.
         x_m, z_m: where it begins. yaw: where it heads. speed_m_s: how fast.
         height_m: of the object.
         people: the person or the rider, None for others.
-        solid: (1, 1, M, FIELDS) parts that do not change, None for people.
+        solid: the vehicle or thing, None for people.
+        make: of a two-wheeler, see `two_wheelers.py`.
     """
 
     name: int
@@ -54,7 +60,8 @@ class Actor:
     speed_m_s: float
     height_m: float
     people: People | None
-    solid: Tensor | None
+    solid: Solid | None
+    make: int = 0
 
     def at(self, t_s: float) -> tuple[float, float]:
         """(x, z) metres at `t_s` of the scene."""
@@ -160,14 +167,19 @@ def actor_parts(actors: Sequence[Actor], start_s: float, t_s: Tensor) -> Tensor:
         ages_s = torch.tensor([[start_s - actor.begin_s] for actor in walkers]) + t_s
         parts = gather_people([actor.people for actor in walkers if actor.people]).parts(ages_s)
         posed = {actor.name: parts[row : row + 1] for row, actor in enumerate(walkers)}
-    return merge_parts([_dressed(actor, posed.get(actor.name)) for actor in actors], len(t_s))
+    return merge_parts([_dressed(actor, posed.get(actor.name), start_s, t_s) for actor in actors], len(t_s))
 
 
-def _dressed(actor: Actor, person: Tensor | None) -> Tensor:
+def _dressed(actor: Actor, person: Tensor | None, start_s: float, t_s: Tensor) -> Tensor:
+    if actor.solid is None:
+        assert person is not None, "an actor is a person or has a solid"
+        return person
+    # What stands for ever only sways: a wrapped time keeps its phase exact however long the scene runs.
+    age_s = start_s - actor.begin_s
+    solid = actor.solid.at((age_s % SWAY_PERIOD_S if math.isinf(actor.end_s) else age_s) + t_s[None])
     if person is None:
-        assert actor.solid is not None, "an actor is a person or has a solid"
-        return actor.solid
-    return person if actor.solid is None else mount(actor.solid, person)
+        return solid
+    return mount(solid, person, torch.tensor([actor.make]), torch.zeros(1))
 
 
 def draw_places(dice: Dice, people: int, cars: int, bikes: int, things: int) -> list[Place]:
@@ -204,11 +216,14 @@ def _draw_person(dice: Dice, place: Place, begin_s: float, edge: Edge, turn: int
 
 def _draw_rider(dice: Dice, place: Place, begin_s: float, edge: Edge, turn: int) -> Actor:
     yaw = float(dice.sign(1)) * math.pi / 2 + _one(dice, -0.1, 0.1)
-    people = draw_people(dice, torch.tensor([RIDE]), torch.tensor([yaw]), torch.zeros(1))
+    make = dice.choose(1, WEIGHTS)
+    people = draw_people(dice, rider_of(make), torch.tensor([yaw]), torch.zeros(1))
     far, speed = _one(dice, *place.z_m), _one(dice, 2.5, 4.5)
     way = Way.within(_longest_m(place, speed), (NEAREST_WAY_M, far), yaw, edge, half_m=1.0)
-    bike = draw_two_wheelers(dice, torch.tensor([yaw]))
-    return _on_its_way(place, turn, begin_s, way, yaw, speed, 1.72, people, bike)
+    speed = _hurried(place, way, speed)
+    bike = draw_two_wheelers(dice, make, torch.tensor([yaw]), torch.tensor([speed / RIDER_M]))
+    rider = _on_its_way(place, turn, begin_s, way, yaw, speed, RIDER_M, people, bike)
+    return replace(rider, make=int(make))
 
 
 def _draw_car(dice: Dice, place: Place, begin_s: float, edge: Edge, turn: int) -> Actor:
@@ -216,14 +231,23 @@ def _draw_car(dice: Dice, place: Place, begin_s: float, edge: Edge, turn: int) -
     near = _one(dice, 0, 1) < 0.5
     lane_m, side = place.z_m[0 if near else 1], 1.0 if near else -1.0
     yaw, speed = side * math.pi / 2 + _one(dice, -0.03, 0.03), _one(dice, 4.0, 8.0)
-    car, height = draw_cars(dice, torch.tensor([yaw])), _one(dice, 1.4, 1.8)
+    build = dice.choose(1, CAR_WEIGHTS)
+    height = float(draw_height_m(dice, build))
     way = Way.across(lane_m, yaw, edge, half_m=2.8)
+    speed = _hurried(place, way, speed)
+    measures = torch.tensor([[yaw], [lane_m / height], [EYE_M / height], [speed / height]])
+    car = draw_cars(dice, build, Stand(*measures))
     return _on_its_way(place, turn, begin_s, way, yaw, speed, height, None, car)
 
 
 def _longest_m(place: Place, speed_m_s: float) -> float:
     """The longest way that ends before the next actor of the place begins."""
     return MOST_OF_A_PERIOD * place.period_s * speed_m_s
+
+
+def _hurried(place: Place, way: Way, speed_m_s: float) -> float:
+    """The speed, or the one that just reaches the end of `way` before the next actor's turn."""
+    return max(speed_m_s, way.length_m / (MOST_OF_A_PERIOD * place.period_s))
 
 
 def _on_its_way(
@@ -235,10 +259,10 @@ def _on_its_way(
     speed_m_s: float,
     height_m: float,
     people: People | None,
-    solid: Tensor | None,
+    solid: Solid | None,
 ) -> Actor:
     """An actor on `way`; it hurries where it would be late for the next one's turn."""
-    speed_m_s = max(speed_m_s, way.length_m / (MOST_OF_A_PERIOD * place.period_s))
+    speed_m_s = _hurried(place, way, speed_m_s)
     end_s = begin_s + way.length_m / speed_m_s
     name, label = _name(place, turn), place.label
     return Actor(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from streaming.simulate.parts import FLAT, LOOSE, R1, R2, STRETCH, X1, X2, Y1, Y2
+from streaming.simulate.parts import FLAT, LEVEL, LOOSE, R1, R2, STRETCH, UPRIGHT, X1, X2, Y1, Y2
 
 
 def silhouettes(parts: Tensor) -> Tensor:
@@ -18,12 +18,20 @@ def silhouettes(parts: Tensor) -> Tensor:
     along_x, along_y = dx.abs() / length, dy.abs() / length
     squash = 1 / (1 + parts[..., STRETCH])
     flat = parts[..., FLAT] > 0.5
+    along_x, along_y = _square_to_ends(parts[..., FLAT], along_x, along_y)
     aside = torch.where(flat, along_y * squash, torch.hypot(along_x, along_y * squash))
     upward = torch.where(flat, along_x * squash, torch.hypot(along_y, along_x * squash))
     sides = ((0, aside), (1, upward))
     low = [-_furthest(parts, -_ends(parts, side, -reach).amin(0)) for side, reach in sides]
     high = [_furthest(parts, _ends(parts, side, reach).amax(0)) for side, reach in sides]
     return torch.stack(low + high, 1)
+
+
+def _square_to_ends(flat: Tensor, along_x: Tensor, along_y: Tensor) -> tuple[Tensor, Tensor]:
+    """Size of the direction square to a part's ends, which is that of its axis but for sheared parts."""
+    level, upright = (flat == LEVEL).float(), (flat == UPRIGHT).float()
+    kept = 1 - level - upright
+    return along_x * kept + upright, along_y * kept + level
 
 
 def _ends(parts: Tensor, side: int, reach: Tensor) -> Tensor:

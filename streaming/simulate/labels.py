@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streaming.simulate.brush import NOBODY, Ownership
+from streaming.simulate.placing import THING
 
 LABEL, IGNORE, NOTHING = 0, 1, 2
 
@@ -71,6 +72,17 @@ def judge(rule: VisibilityRule, xyxy: Tensor, ownership: Ownership, lively: Tens
     good = tall & awake & (visible > rule.min_visible)
     verdict = torch.where(visible >= rule.trace, IGNORE, NOTHING)
     return torch.where(good, LABEL, verdict)
+
+
+def settle(verdict: Tensor, label: Tensor) -> Tensor:
+    """(N,) verdicts by class: things are nothing, lorries and crowds at most ignored.
+
+    Args:
+        verdict: (N,) from `judge`.
+        label: (N,) classes, see `placing.py`.
+    """
+    unrated = torch.where(verdict == NOTHING, NOTHING, IGNORE)
+    return torch.where(label == THING, NOTHING, torch.where(label < THING, unrated, verdict))
 
 
 def visible_share(xyxy: Tensor, ownership: Ownership) -> Tensor:

@@ -22,6 +22,10 @@ X1, Y1, X2, Y2, R1, R2, FLAT, RING, TONE, TEXTURE, SHADE, ROUGH, PERIOD_U, PERIO
 STRETCH, LOOSE = 17, 18
 FIELDS = 19
 
+LEVEL, UPRIGHT = 2.0, 3.0
+"""Values of FLAT beside 0 (round ends) and 1 (ends square to the axis): ends that lie or stand on the screen,
+however the axis leans. Faces of boxes are such."""
+
 HOLE = -1.0
 """A pattern tone that means: nothing here, what lies behind shows through."""
 

@@ -14,6 +14,9 @@ from streaming.simulate.noise import Dice, columns
 from streaming.simulate.parts import PartList, Pattern, Point
 
 CREASES = 5
+SEAT_BELOW = 0.085
+FOREARM_LOOSE, PACK_LOOSE, CARRIED = 0.35, 0.6, 1.0
+"""Shares by which the box of a person leaves out arms that stick out, backpacks and bags."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ class Outfit:
     bag: Tensor
     strap: Tensor
     belt: Tensor
-    umbrella: Tensor
+    satchel: Tensor
     creases: Tensor
 
 
 def draw_outfit(dice: Dice, kind: Tensor, child: Tensor) -> Outfit:
-    """Outfits of (N,) people; `child` is 1.0 for children, whose heads are larger."""
+    """Outfits of (N,) people; `child` is 0 for adults to 1 for the smallest, whose heads are larger."""
     n = len(kind)
     top, trousers = dice.log_uniform(n, 0.04, 0.95), dice.log_uniform(n, 0.04, 0.95)
     overall = dice.chance(n, 0.25)
@@ -68,10 +71,10 @@ def draw_outfit(dice: Dice, kind: Tensor, child: Tensor) -> Outfit:
         dice.log_uniform(n, 0.04, 0.95), dice.log_uniform(n, 0.04, 0.95), dice.normal(n) * 0.25,
         dice.uniform(n, 0, 0.35), upright * dice.uniform(n, -0.2, 0.03) * dice.chance(n, 0.6),
         1.05 + sometimes(0.3, 0, 0.5), upright * sometimes(0.1, 0.12, 0.3), sometimes(0.25, 0.03, 0.05),
-        sometimes(0.12, 0.02, 0.06), dice.uniform(n, 0.92, 1.12) * (1 + 0.25 * child),
+        sometimes(0.12, 0.02, 0.06), dice.uniform(n, 0.92, 1.12) * (1 + 0.4 * child),
         sometimes(0.3, 0.045, 0.055), sometimes(0.22, 0.02, 0.03), sometimes(0.28, 0.04, 0.09),
         upright * sometimes(0.22, 0.04, 0.1), sometimes(0.25, 0.009, 0.014), sometimes(0.4, 0.007, 0.012),
-        upright * sometimes(0.02, 0.2, 0.27),
+        sometimes(0.18, 0.04, 0.07),
     )  # fmt: skip
     return Outfit(*(*traits, _draw_creases(dice, n)))
 
@@ -100,6 +103,11 @@ class People:
         view.dress()
         return view.list.stack(by_depth=True)
 
+    def seat(self) -> Tensor:
+        """(N,) height under the hips at time 0, in body heights."""
+        still = pose(self.gait, torch.zeros_like(self.gait.phase))
+        return still.pelvis.up[:, 0] - SEAT_BELOW
+
 
 def gather_people(members: Sequence[People]) -> People:
     """All `members` as one."""
@@ -116,9 +124,9 @@ def draw_yaw(dice: Dice, n: int) -> Tensor:
     return torch.where(dice.unit(n) < 0.5, dice.uniform(n, -math.pi, math.pi), axes)
 
 
-def draw_people(dice: Dice, kind: Tensor, yaw: Tensor, child: Tensor) -> People:
-    """People of (N,) `kind` (see `gait.py`), `yaw` in radians and `child` 0.0 or 1.0."""
-    return People(draw_gait(dice, kind, yaw), draw_outfit(dice, kind, child))
+def draw_people(dice: Dice, kind: Tensor, yaw: Tensor, child: Tensor, held: Tensor | None = None) -> People:
+    """People of (N,) `kind` (see `gait.py`), `yaw` in radians, `child` 0 to 1, `held` as in `arms.py`."""
+    return People(draw_gait(dice, kind, yaw, held), draw_outfit(dice, kind, child))
 
 
 class _View:
@@ -160,13 +168,14 @@ class _View:
         lift: float = 0.0,
         texture: Tensor | float = 0.0,
         flat: float = 0.0,
+        loose: float = 0.0,
         pattern: Pattern | None = None,
     ) -> None:
         a, near_a = self.on_screen(start)
         b, near_b = self.on_screen(end)
         self.list.add(
             a, b, radii, tone, depth=(near_a + near_b) / 2 + lift, texture=texture, flat=flat,
-            shade=self.outfit.shade, pattern=pattern,
+            loose=loose, shade=self.outfit.shade, pattern=pattern,
         )  # fmt: skip
 
     def dress(self) -> None:
@@ -191,9 +200,10 @@ class _View:
         radii = (0.046 * build, 0.038 * build)
         self.bone(limbs.shoulder, limbs.elbow, radii, o.top, lift=0.01, texture=o.texture)
         self.bone(
-            limbs.elbow, limbs.wrist, (0.038 * build, 0.027 * build), o.sleeves, lift=0.01, texture=o.texture
-        )
-        self.bone(limbs.wrist, limbs.hand, (0.026, 0.022), o.skin, lift=0.01)
+            limbs.elbow, limbs.wrist, (0.038 * build, 0.027 * build), o.sleeves,
+            lift=0.01, texture=o.texture, loose=FOREARM_LOOSE,
+        )  # fmt: skip
+        self.bone(limbs.wrist, limbs.hand, (0.026, 0.022), o.skin, lift=0.01, loose=FOREARM_LOOSE)
 
     def _torso(self) -> None:
         o, build = self.outfit, self.gait.build
@@ -244,14 +254,17 @@ class _View:
         o = self.outfit
         pack = (0.09**2 * self.cos**2 + o.backpack**2 * self.sin**2).sqrt() * (o.backpack > 0).float()
         bottom, lid = self.trunk(0.05, -0.07 - o.backpack / 2), self.trunk(0.26, -0.065 - o.backpack / 2)
-        self.bone(bottom, lid, (pack, pack * 0.9), o.accent, lift=0.03, texture=0.2)
+        self.bone(bottom, lid, (pack, pack * 0.9), o.accent, lift=0.03, texture=0.2, loose=PACK_LOOSE)
         hand = self.skeleton.right.hand
         below = Joint(hand.right, hand.ahead, hand.up - o.bag * 1.8)
-        self.bone(hand, below, (o.bag, o.bag * 1.1), o.accent, lift=0.02, texture=0.1, flat=1.0)
-        top, edge = self.trunk(0.62, 0.05), self.trunk(0.55, 0.05)
-        self.bone(edge, top, (o.umbrella, o.umbrella * 0.35), o.contrast, lift=0.2)
-        grip = (0.008 * (o.umbrella > 0).float(), 0.008 * (o.umbrella > 0).float())
-        self.bone(self.trunk(0.2, 0.08), self.trunk(0.55, 0.06), grip, o.accent, lift=0.19)
+        self.bone(
+            hand, below, (o.bag, o.bag * 1.1), o.accent, lift=0.02, texture=0.1, flat=1.0, loose=CARRIED
+        )
+        side = 0.12 * self.gait.build
+        flap, base = self.trunk(0.06, 0.02, side), self.trunk(0.06 - 1.4 * o.satchel, 0.02, side)
+        self.bone(
+            flap, base, (o.satchel, o.satchel), o.accent, lift=0.03, texture=0.1, flat=1.0, loose=PACK_LOOSE
+        )
 
     def _creases(self) -> None:
         """Folds: short strokes across the cloth, which turn a plain silhouette into a dressed one."""

@@ -113,7 +113,7 @@ class Kit:
         self.list.add(start, end, (radius, radius), tone, hinge=hinge, flat=flat)
 
     def wheel(self, at: Point, radius: Tensor, tone: Value, rate: Value = 0.0, *, spokes: int = 2) -> None:
-        """A wheel in the plane of the object's heading: rim, hub, and spokes across it that turn.
+        """A wheel in the plane of the object's heading: a tyre, and spokes across it that turn.
 
         Args:
             at: hub.
@@ -122,15 +122,26 @@ class Kit:
             rate: radians a second of a wheel that rolls ahead.
             spokes: diameters.
         """
-        squash = self.sin.abs().clamp_min(0.2)
-        hinge = Hinge(at.x, at.y, squash, -rate * torch.sign(self.sin))
+        stretch = 1 / self.foreshortening() - 1
         low, high = Point(at.x, at.y - 1e-3), Point(at.x, at.y + 1e-3)
-        self.list.add(low, high, (radius, radius), tone, stretch=1 / squash - 1, ring=0.09 * radius)
+        self.list.add(low, high, (radius, radius), tone, stretch=stretch, ring=0.09 * radius)
+        self.spokes(at, radius * 0.9, tone, rate, width=0.05, count=spokes)
+
+    def spokes(
+        self, at: Point, radius: Tensor, tone: Value, rate: Value, *, width: float, count: int
+    ) -> None:
+        """`count` diameters of a wheel, `width` of its radius thick, see `wheel`."""
+        squash = self.foreshortening()
+        hinge = Hinge(at.x, at.y, squash, -rate * torch.sign(self.sin))
         first = self.range(0, 3)
-        for index in range(spokes):
-            angle = first + index * (torch.pi / spokes)
-            x, y = angle.cos() * squash * radius * 0.9, angle.sin() * radius * 0.9
-            self.bar(Point(at.x - x, at.y - y), Point(at.x + x, at.y + y), 0.05 * radius, tone, hinge)
+        for index in range(count):
+            angle = first + index * (torch.pi / count)
+            x, y = angle.cos() * squash * radius, angle.sin() * radius
+            self.bar(Point(at.x - x, at.y - y), Point(at.x + x, at.y + y), width * radius, tone, hinge)
+
+    def foreshortening(self) -> Tensor:
+        """(n, 1) width against height of a circle in the plane of the heading."""
+        return self.sin.abs().clamp_min(0.2)
 
     def sway(self, x: Value, y: Value, low: float, high: float, phase: Value = 0.0) -> Hinge:
         """A hinge in the wind; `low`..`high` radians to each side, 0.3 to 2.5 times a second."""

@@ -20,6 +20,7 @@ from streaming.simulate.parts import (
     DUTY_U,
     DUTY_V,
     FLAT,
+    LEVEL,
     PERIOD_U,
     PERIOD_V,
     R1,
@@ -31,6 +32,7 @@ from streaming.simulate.parts import (
     TEXTURE,
     TONE,
     TONE2,
+    UPRIGHT,
     X1,
     X2,
     Y1,
@@ -120,6 +122,24 @@ def _bounds(part: Row, soft: Number, width: int, height: int) -> Any:
     )
 
 
+def _axes_of(part: Row) -> Any:
+    """(ux, uy) along the axis, (vx, vy) across it, and its length; sheared where ends lie or stand."""
+    along_x, along_y = part[X2] - part[X1], part[Y2] - part[Y1]
+    length = max(np.sqrt(along_x**2 + along_y**2), np.float32(1e-3))
+    uy = along_y / length
+    ux = np.sqrt(max(np.float32(1) - uy * uy, np.float32(0)))  # an axis of no length lies along x
+    if along_x < 0:
+        ux = -ux
+    least = np.float32(1e-3)
+    if part[FLAT] == LEVEL:
+        rise, down = max(abs(uy), least), np.float32(1) if uy >= 0 else np.float32(-1)
+        return np.float32(0), down, -down, ux / rise, max(length * rise, least)
+    if part[FLAT] == UPRIGHT:
+        run, right = max(abs(ux), least), np.float32(1) if ux >= 0 else np.float32(-1)
+        return right, np.float32(0), -uy / run, right, max(length * run, least)
+    return ux, uy, -uy, ux, length
+
+
 def _paint_one_part(
     picture: Float32Array,
     part: Row,
@@ -134,11 +154,7 @@ def _paint_one_part(
     height, width = picture.shape
     left, right, top, bottom = _box(part, soft, width, height)
     x1, y1 = part[X1], part[Y1]
-    length = max(np.sqrt((part[X2] - x1) ** 2 + (part[Y2] - y1) ** 2), np.float32(1e-3))
-    uy = (part[Y2] - y1) / length
-    ux = np.sqrt(max(np.float32(1) - uy * uy, np.float32(0)))  # an axis of no length lies along x
-    if part[X2] < x1:
-        ux = -ux
+    ux, uy, vx, vy, length = _axes(part)
     slope = (part[R2] - part[R1]) / length
     flat, rough, ring = part[FLAT] > 0.5, part[ROUGH], part[RING]
     noisy, patterned = part[TEXTURE] > 0 or rough > 0, part[PERIOD_U] > 0 or part[PERIOD_V] > 0
@@ -147,7 +163,7 @@ def _paint_one_part(
     for y in range(top, bottom + 1):
         for x in range(left, right + 1):
             dx, dy = x + np.float32(0.5) - x1, y + np.float32(0.5) - y1
-            u, v = dx * ux + dy * uy, (dy * ux - dx * uy) * stretch
+            u, v = dx * ux + dy * uy, (dx * vx + dy * vy) * stretch
             radius = part[R1] + min(max(u, np.float32(0)), length) * slope
             distance = _distance(u, v, length, radius, flat)
             if distance > soft + rough * 2:
@@ -200,6 +216,7 @@ _texel = _compile(_texel_bilinear, inline="always")
 _stripe = _compile(_stripe_share, inline="always")
 _distance = _compile(_edge_distance, inline="always")
 _tone = _compile(_shaded_tone, inline="always")
+_axes = _compile(_axes_of)
 _box = _compile(_bounds)
 _paint_part = _compile(_paint_one_part)
 _paint = _compile(_paint_all)

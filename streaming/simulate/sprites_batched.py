@@ -14,6 +14,7 @@ from streaming.simulate.parts import (
     DUTY_U,
     DUTY_V,
     FLAT,
+    LEVEL,
     PERIOD_U,
     PERIOD_V,
     R1,
@@ -25,6 +26,7 @@ from streaming.simulate.parts import (
     TEXTURE,
     TONE,
     TONE2,
+    UPRIGHT,
     X1,
     X2,
     Y1,
@@ -114,8 +116,19 @@ def _along_axis(p: tuple[Tensor, ...], x: Tensor, y: Tensor) -> tuple[Tensor, Te
     uy = axis_y / length
     ux = (1 - uy * uy).clamp_min(0).sqrt()  # an axis of no length lies along x
     ux = torch.where(axis_x < 0, -ux, ux)
+    vx, vy = -uy, ux  # across the axis
+    level, upright = p[FLAT] == LEVEL, p[FLAT] == UPRIGHT
+    rise = torch.where(level, uy.abs().clamp_min(1e-3), 1.0)
+    run = torch.where(upright, ux.abs().clamp_min(1e-3), 1.0)
+    right, down = torch.where(ux >= 0, 1.0, -1.0), torch.where(uy >= 0, 1.0, -1.0)
+    vx, vy = torch.where(level, -down, vx / run), torch.where(upright, right, vy / rise)
+    ux, uy = (
+        torch.where(level, 0.0, torch.where(upright, right, ux)),
+        torch.where(upright, 0.0, torch.where(level, down, uy)),
+    )
     dx, dy = x - p[X1], y - p[Y1]
-    return dx * ux + dy * uy, (dy * ux - dx * uy) * (1 + p[STRETCH]), length
+    across = (dx * vx + dy * vy) * (1 + p[STRETCH])
+    return dx * ux + dy * uy, across, (length * rise * run).clamp_min(1e-3)
 
 
 def _alpha(

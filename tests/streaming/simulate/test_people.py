@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from streaming.simulate.arms import ALOFT, CARRY, FREE
 from streaming.simulate.extents import silhouettes
-from streaming.simulate.distractors import draw_distractors
 from streaming.simulate.gait import RUN, SIT, STAND, WALK, draw_gait, pose
 from streaming.simulate.noise import Dice
-from streaming.simulate.parts import FIELDS
 from streaming.simulate.people import draw_people, gather_people
-from streaming.simulate.vehicles import draw_cars, draw_two_wheelers, mount
 
 N = 64
 
@@ -74,26 +73,40 @@ def test_people_gathered_are_the_people_one_by_one() -> None:
     torch.testing.assert_close(together, alone)
 
 
-def test_a_car_is_longer_from_the_side_than_from_behind() -> None:
-    dice = Dice(3)
-    side, behind = (silhouettes(draw_cars(dice, torch.full((N,), yaw))[:, 0]) for yaw in (math.pi / 2, 0.0))
-    width = [float((box[:, 2] - box[:, 0]).median()) for box in (side, behind)]
-    assert width[0] > 1.8 * width[1]
+def test_people_who_sit_sit_on_seats_or_on_the_ground() -> None:
+    people = draw_people(Dice(3), kinds(SIT), torch.zeros(N), torch.zeros(N))
+    seat = people.seat()
+    on_ground = seat < 0.13
+    assert 0.15 < float(on_ground.float().mean()) < 0.6
+    assert bool(((seat[~on_ground] > 0.13) & (seat[~on_ground] < 0.3)).all())
 
 
-def test_a_rider_sits_on_the_bike() -> None:
-    dice, yaw = Dice(3), torch.full((4,), math.pi / 2)
-    people = draw_people(dice, torch.full((4,), 5), yaw, torch.zeros(4))
-    bike, rider = draw_two_wheelers(dice, yaw), people.parts(torch.zeros(4, 2))
-    both = mount(bike, rider)
-    assert both.shape == (4, 2, bike.shape[2] + rider.shape[2], FIELDS)
-    box, wheels = silhouettes(both[:, 0]), silhouettes(bike[:, 0])
-    torch.testing.assert_close(box[:, 1], wheels[:, 1].minimum(box[:, 1]))
-    assert float(box[:, 3].min()) > float(wheels[:, 3].max())
+def test_what_people_carry_hardly_widens_their_box() -> None:
+    people = draw_people(Dice(2), kinds(STAND), torch.full((N,), math.pi / 2), torch.zeros(N))
+    outfit = replace(people.outfit, backpack=torch.full((N, 1), 0.1), bag=torch.full((N, 1), 0.1))
+    bare = replace(people.outfit, backpack=torch.zeros(N, 1), bag=torch.zeros(N, 1))
+    wide = [
+        silhouettes(replace(people, outfit=worn).parts(torch.zeros(N, 1))[:, 0]) for worn in (outfit, bare)
+    ]
+    more = (wide[0][:, 2] - wide[0][:, 0]) / (wide[1][:, 2] - wide[1][:, 0])
+    assert 1.0 <= float(more.median()) < 1.2
 
 
-def test_distractors_stand_within_their_height() -> None:
-    box = silhouettes(draw_distractors(Dice(4), 200)[:, 0])
-    assert torch.isfinite(box).all()
-    assert float(box[:, 3].max()) < 1.3
-    assert float(box[:, 1].min()) > -0.35
+def test_the_smallest_children_have_the_largest_heads() -> None:
+    child = torch.arange(N) / N
+    heads = draw_people(Dice(1), kinds(WALK), torch.zeros(N), child).outfit.head[:, 0]
+    assert float(heads[-16:].mean()) > 1.2 * float(heads[:16].mean())
+
+
+@pytest.mark.parametrize(("held", "low", "high"), [(CARRY, 0.45, 0.8), (ALOFT, 0.6, 0.95)])
+def test_hands_are_where_they_hold_something(held: int, low: float, high: float) -> None:
+    gait = draw_gait(Dice(1), kinds(WALK), torch.zeros(N), torch.full((N, 2), held))
+    hand = pose(gait, torch.linspace(0, 1, 5).expand(N, -1)).right.hand
+    assert low < float(hand.up.quantile(0.05))
+    assert float(hand.up.quantile(0.95)) < high
+    assert float(hand.ahead.quantile(0.05)) > 0.05
+
+
+def test_hands_that_hold_nothing_hang_low() -> None:
+    gait = draw_gait(Dice(1), kinds(STAND), torch.zeros(N), torch.full((N, 2), FREE))
+    assert float(pose(gait, torch.zeros(N, 1)).left.hand.up.median()) < 0.6

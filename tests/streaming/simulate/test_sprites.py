@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from streaming.simulate.brush import NOBODY, Brush, Ownership
+from streaming.simulate.extents import silhouettes
 from streaming.simulate.noise import Dice, fractal_noise
-from streaming.simulate.parts import FIELDS, HOLE, PartList, Pattern, Point
+from streaming.simulate.parts import FIELDS, HOLE, LEVEL, UPRIGHT, PartList, Pattern, Point
 from streaming.simulate.sprites import paint
 from streaming.simulate.sprites_batched import paint_batched
 
@@ -50,6 +51,31 @@ def test_a_slab_is_opaque_with_straight_ends() -> None:
     picture, ownership = painted(slab(30, 10, 30, 5, 0.1))
     torch.testing.assert_close(picture[0, 0, 11:29, 26:34], torch.full((18, 8), 0.1))
     assert int(ownership.covered) == 20 * 10
+
+
+def test_a_stretched_disc_is_an_ellipse() -> None:
+    parts = PartList(1, 1, CPU)
+    parts.add(Point(30, 20), Point(30, 20.001), (12, 12), 1.0, stretch=2.0)
+    picture, ownership = painted(parts.stack())
+    assert int(ownership.covered) == pytest.approx(torch.pi * 12 * 4, rel=0.08)
+    assert picture[0, 0, 10, 30] == pytest.approx(1.0)
+    assert picture[0, 0, 20, 36] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("ends", [LEVEL, UPRIGHT])
+def test_sheared_faces_have_level_or_upright_ends(ends: float) -> None:
+    """A face from (20, 10) to (30, 30), or from (20, 10) to (40, 14), 6 wide to each side."""
+    parts = PartList(1, 1, CPU)
+    end = Point(30, 30) if ends == LEVEL else Point(40, 14)
+    parts.add(Point(20, 10), end, (6, 6), 1.0, flat=ends)
+    _, ownership = painted(parts.stack())
+    rows, columns = (ownership.owner[0] == 0).nonzero().unbind(1)
+    bounds = [int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1]
+    expected = [10, 30, 14, 36] if ends == LEVEL else [4, 20, 20, 40]
+    assert max(abs(a - b) for a, b in zip(bounds, expected, strict=True)) <= 1
+    box = silhouettes(parts.stack()[:, 0])[0]
+    wanted = [14.0, 10.0, 36.0, 30.0] if ends == LEVEL else [20.0, 4.0, 40.0, 20.0]
+    assert box.tolist() == pytest.approx(wanted)
 
 
 def test_the_nearer_object_hides_the_farther() -> None:
@@ -100,8 +126,9 @@ def random_parts(objects: int, times: int, count: int) -> Tensor:
         (10, -0.3, 0.3), (12, 3, 9), (13, 3, 9), (14, 0.3, 0.7), (15, 0.3, 0.7), (16, -1, 1),
     ):  # fmt: skip
         parts[..., column] = spread(dice.uniform(n, low, high))
-    parts[..., 6] = spread(dice.chance(n, 0.5))
+    parts[..., 6] = spread(dice.whole(n, 0, 4).float())
     parts[..., 7] = spread(dice.chance(n, 0.3) * 1.5)
+    parts[..., 17] = spread(dice.chance(n, 0.3) * 1.5)
     parts[..., 11] = spread(dice.chance(n, 0.3))
     parts[..., 12] *= spread(dice.chance(n, 0.5))
     parts[..., 13] *= spread(dice.chance(n, 0.5))
