@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.boxes import clip_xyxy, xyxy_area
-from training.augment.views import Labelled, View, boxes_to_view
+from training.augment.views import POLARITIES, Labelled, View, boxes_to_view
 
 MIN_EVENTS = 8
 
@@ -42,7 +42,8 @@ def render(
     """The window or picture as `view` sees it in a (width, height) grid.
 
     Boxes cut by the border keep the part inside. A box becomes a region to ignore where it shows less than
-    `min_visible` of its area, a side under `min_side` cells, or fewer than `min_events` events.
+    `min_visible` of its area, a side under `min_side` cells, or fewer than `min_events` events, which a
+    picture has none of.
     """
     counts = labelled.counts_in(view, grid)
     full = boxes_to_view(labelled.xyxy, view, labelled.shape[3])
@@ -53,7 +54,8 @@ def render(
     sides = clipped[:, 2:] - clipped[:, :2]
     good = present & (visible >= min_visible * xyxy_area(full)) & (sides.min(1, initial=1e9) >= min_side)
     regions = np.concatenate([ignore[xyxy_area(ignore) > 0], clipped[present & ~good]])
-    return without_faint(Sample(counts, clipped[good], labelled.label[good], regions), min_events)
+    sample = Sample(counts, clipped[good], labelled.label[good], regions)
+    return without_faint(sample, min_events) if counts.shape[1] == POLARITIES else sample
 
 
 def without_faint(sample: Sample, min_events: int = MIN_EVENTS) -> Sample:
