@@ -6,7 +6,7 @@ from training.augment.mosaic import compose
 from training.augment.region import Region
 from training.augment.render import Sample, render
 from training.augment.settings import NO_AUGMENT, AugmentSettings
-from training.augment.views import Labelled, View, plain_view
+from training.augment.views import Labelled, View, boxes_to_view, plain_view
 
 __all__ = [
     "NO_AUGMENT",
@@ -17,6 +17,7 @@ __all__ = [
     "Region",
     "Sample",
     "View",
+    "boxes_to_view",
     "compose",
     "draw_faults",
     "draw_tiling",

@@ -69,8 +69,7 @@ def read_rgb(path: Path, *, width: int, height: int) -> NDArray[np.uint8]:
             f"{path}: is {bgr.shape[1]} x {bgr.shape[0]} pixels, its labels are of one of {width} x "
             f"{height}; take the picture that was labelled, not one made smaller"
         )
-    rgb: NDArray[np.uint8] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    return rgb
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _placed(picture: NDArray[np.uint8], view: View, grid: tuple[int, int]) -> NDArray[np.uint8]:
