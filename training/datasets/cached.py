@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets import Cut, DataSet, LabelledWindow, Split
+from training.datasets import Cut, DataSet, Split
 from training.datasets.cache import OnPrepare, Prepared, PrepareProgress, prepare
+from training.datasets.pack import PackedWindow
 from training.datasets.pool import Chunks
 from training.errors import BadDataset
 
@@ -74,7 +75,7 @@ class RecordedData:
             finally:
                 chunks.close()
 
-    def held_out(self, count: int) -> Sequence[LabelledWindow]:
+    def held_out(self, count: int) -> Sequence[PackedWindow]:
         """The first `count` windows of the held-out split, mixed over its recordings, or all it has."""
         prepared = self._held_out
         table = _Table(prepared)
@@ -149,7 +150,7 @@ class _Table:
         self._packs = prepared.packs
         self._ends = np.cumsum([len(pack) for pack in prepared.packs])
 
-    def __getitem__(self, at: int) -> LabelledWindow:
+    def __getitem__(self, at: int) -> PackedWindow:
         pack = int(np.searchsorted(self._ends, at, side="right"))
         return self._packs[pack][at - (int(self._ends[pack - 1]) if pack else 0)]
 
@@ -162,12 +163,12 @@ class _Shuffled:
         self._count = prepared.windows
         self._seed = seed
         self._pool = pool
-        self._coming: dict[int, Future[list[LabelledWindow]]] = {}
+        self._coming: dict[int, Future[list[PackedWindow]]] = {}
 
     def ready(self, number: int) -> bool:
         return self._ask(number).done()
 
-    def load(self, number: int) -> list[LabelledWindow]:
+    def load(self, number: int) -> list[PackedWindow]:
         windows = self._ask(number).result()
         del self._coming[number]
         return windows
@@ -179,13 +180,13 @@ class _Shuffled:
         for future in self._coming.values():
             future.cancel()
 
-    def _ask(self, number: int) -> Future[list[LabelledWindow]]:
+    def _ask(self, number: int) -> Future[list[PackedWindow]]:
         for k in range(number, number + AHEAD):
             if k not in self._coming:
                 self._coming[k] = self._pool.submit(self._read, k)
         return self._coming[number]
 
-    def _read(self, number: int) -> list[LabelledWindow]:
+    def _read(self, number: int) -> list[PackedWindow]:
         return [self._table[self._at(place)] for place in range(number * CHUNK, (number + 1) * CHUNK)]
 
     def _at(self, place: int) -> int:

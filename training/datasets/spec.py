@@ -93,7 +93,15 @@ def data_from_spec(text: str, settings: TrainSettings, on_progress: OnPrepare | 
         BadDataset: `text` means nothing, or what it names is no such data set.
     """
     shares = [_share(part, settings, on_progress) for part in _split(text)]
-    return shares[0].data if len(shares) == 1 else Mixture(shares)
+    if len(shares) == 1:
+        return shares[0].data
+    pictures = [share.name for share in shares if share.name in SOURCES and SOURCES[share.name].pictures]
+    if pictures:
+        raise BadDataset(
+            f"found {pictures[0]} in a mixture; it holds pictures, which do not go with events. Train on "
+            "it alone"
+        )
+    return Mixture(shares)
 
 
 def simulated(settings: TrainSettings) -> SimulatedData:

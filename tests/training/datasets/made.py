@@ -12,6 +12,7 @@ from streaming.events import Events
 from streaming.writers import write_recording
 from tests.streaming.sources import ListSource
 from training.datasets import LabelledWindow, TimedBoxes
+from training.datasets.pack import PackedWindow
 
 WIDTH, HEIGHT = 96, 64
 
@@ -61,10 +62,17 @@ def counted(
     return counts
 
 
-def same_windows(a: Sequence[LabelledWindow], b: Sequence[LabelledWindow]) -> bool:
+def same_windows(
+    a: Sequence[LabelledWindow | PackedWindow], b: Sequence[LabelledWindow | PackedWindow]
+) -> bool:
     """Whether two lists hold equal windows."""
     fields = ("cell", "count", "xyxy", "label", "ignore")
     return len(a) == len(b) and all(
         one.shape == other.shape and all(np.array_equal(getattr(one, f), getattr(other, f)) for f in fields)
-        for one, other in zip(a, b, strict=True)
+        for one, other in zip(unpacked(a), unpacked(b), strict=True)
     )
+
+
+def unpacked(windows: Sequence[LabelledWindow | PackedWindow]) -> list[LabelledWindow]:
+    """The windows with their counts at hand."""
+    return [window.unpacked() if isinstance(window, PackedWindow) else window for window in windows]

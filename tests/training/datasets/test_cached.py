@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.datasets.made import events_of, same_windows, timed, write
+from tests.training.datasets.made import events_of, same_windows, timed, unpacked, write
 from training.datasets import BoxRule, Cut, Split, TimedBoxes
 from training.datasets.cache import PrepareProgress, prepare
 from training.datasets.cached import CHUNK, RecordedData
@@ -145,7 +145,7 @@ def recorded(tmp_path: Path, **options: Any) -> RecordedData:
 def test_each_epoch_holds_every_window_once(tmp_path: Path) -> None:
     data = recorded(tmp_path, splits={"train": 9, "val": 1}, seed=3)  # 81 windows
     with data.chunks(0) as chunks:
-        row = [window for k in range(3) for window in chunks.load(k)]
+        row = unpacked([window for k in range(3) for window in chunks.load(k)])
     keys = [(tuple(w.cell[:20]), float(w.xyxy[0, 0])) for w in row]
     assert len(row) == 3 * CHUNK
     assert len(set(keys[:81])) == len(set(keys[81:162])) == 81
@@ -170,7 +170,7 @@ def test_held_out_windows_are_those_of_val_or_test(tmp_path: Path) -> None:
     held_out = data.held_out(500)
     assert len(held_out) == 18
     assert same_windows(data.held_out(5), held_out[:5])
-    cells = {w.cell.tobytes() for w in held_out}
+    cells = {w.cell.tobytes() for w in unpacked(held_out)}
     expected = {w.cell.tobytes() for part in data.data.parts("val") for w in part.windows(CUT)}
     assert cells == expected
     test = recorded(tmp_path, splits={"train": 1, "test": 1})
@@ -206,6 +206,6 @@ def test_data_that_teach_nothing_are_refused(options: dict[str, Any], says: str,
 
 def test_the_cache_stays_small(tmp_path: Path) -> None:
     prepared = prepare(SomeData(tmp_path / "raw"), "train", CUT, tmp_path / "cache")
-    sparse = sum(5.0 * len(pack[k].cell) for pack in prepared.packs for k in range(len(pack)))
+    sparse = sum(5.0 * pack[k].cells for pack in prepared.packs for k in range(len(pack)))
     assert sum(pack.path.stat().st_size for pack in prepared.packs) < sparse / 2
     assert np.isclose(sparse / prepared.windows, 5 * 400, rtol=0.1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.training.datasets.made import same_windows
+from training.augment import plain_view, render
 from training.datasets import BoxRule, Cut, LabelledWindow, TimedBoxes
 from training.datasets.pack import MAGIC, Pack, write_pack
 from training.datasets.recorded import AT_END, RecordedPart
@@ -43,7 +44,19 @@ def test_windows_come_back_in_any_order(tmp_path: Path) -> None:
     assert len(pack) == 3
     assert pack.about == {"part": "a", "boxes": [1, 2]}
     assert same_windows([pack[at] for at in (2, 0, 1)], [WINDOWS[at] for at in (2, 0, 1)])
-    assert pack[0].dense().sum() == 272
+    assert pack[0].unpacked().dense().sum() == 272
+
+
+def test_a_packed_window_is_seen_as_it_was(
+    square_window: Callable[[int], LabelledWindow], tmp_path: Path
+) -> None:
+    window = square_window(5)
+    (packed,) = [Pack.open(write(tmp_path / "a.pack", [window]))[0]]
+    plain = plain_view(window.shape, (64, 32))
+    one, other = render(packed, plain, (64, 32)), render(window, plain, (64, 32))
+    np.testing.assert_array_equal(one.counts, other.counts)
+    np.testing.assert_array_equal(one.xyxy, other.xyxy)
+    assert one.counts.sum() > 100
 
 
 def test_an_empty_pack_is_a_pack(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_bad_lines_are_named(text: str, says: str, settings: TrainSettings, pedr
         data_from_spec(text.replace("{root}", str(pedro)), settings)
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if name != "coco"])
+@pytest.mark.parametrize("name", list(SOURCES))
 def test_every_source_says_that_an_empty_folder_is_none(
     name: str, settings: TrainSettings, tmp_path: Path
 ) -> None:
