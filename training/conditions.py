@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from model.card import Card
@@ -118,6 +118,8 @@ def measure_conditions(
     card: Card,
     count: int,
     on_progress: OnProgress | None = None,
+    *,
+    among: Sequence[Condition] | None = None,
 ) -> tuple[ConditionScores, ...]:
     """The network on `count` windows of each condition, at the card's threshold.
 
@@ -126,9 +128,10 @@ def measure_conditions(
         card: its classes, grid, encoding, steps and threshold.
         count: windows of each condition.
         on_progress: told the number of conditions measured.
+        among: the conditions; `conditions` of the card's steps where it is None.
     """
     found = []
-    everything = conditions(card.step_us, card.steps)
+    everything = conditions(card.step_us, card.steps) if among is None else among
     for condition in everything:
         windows = windows_of(condition, count)
         report = measure(

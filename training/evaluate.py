@@ -1,50 +1,186 @@
-"""`evaluate_model`: weights from a file, measured on held-out simulated windows."""
+"""`evaluate`: every figure of a card, part by part, on simulated scenes that no training sees.
+
+Each part makes one block of the card's metrics: one command regenerates it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
-from model.card import load_card
+from model.card import Card, find, load_card
+from model.detector import Detector, EngineName
 from model.weights import load
-from training.datasets import BoxRule
+from training.conditions import measure_conditions
+from training.datasets import BoxRule, LabelledWindow
 from training.datasets.scenes import SceneSettings
 from training.datasets.simulated import SimulatedData
-from training.measure import OnProgress, Report, measure
-from training.plots import plot_report
+from training.errors import BadTraining
+from training.latency import measure_latency
+from training.measure import OnProgress, Report, json_values, measure
+from training.streaming_accuracy import StreamingSettings, measure_streaming
+from training.twin import check_twin, compare
+
+Part = Literal["accuracy", "conditions", "streaming", "latency", "twin"]
+
+ON = "held-out simulated windows"
 
 
-def evaluate_model(
+@dataclass(frozen=True, slots=True)
+class EvaluationSettings:
+    """How much is measured.
+
+    Attributes:
+        windows: held-out windows of the accuracy and of the twin; the first call simulates and keeps them.
+        condition_windows: windows of each condition.
+        streaming: streets of the streaming accuracy.
+        rule: which boxes count in the accuracy; all by default.
+        twin: card or weights of the conventional twin, for its part.
+        engine: what runs the steps of streaming and latency.
+        cache: folder of the held-out windows.
+    """
+
+    windows: int = 1000
+    condition_windows: int = 160
+    streaming: StreamingSettings = field(default_factory=StreamingSettings)
+    rule: BoxRule | None = None
+    twin: str | Path | None = None
+    engine: EngineName = "onnx"
+    cache: Path = Path("runs/held-out")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes:
+        card: of the weights; where the accuracy was measured, with the default threshold that follows.
+        metrics: blocks for the card, JSON values.
+        report: the accuracy with its curves, None where it was not asked for.
+    """
+
+    card: Card
+    metrics: dict[str, Any]
+    report: Report | None = None
+
+
+def evaluate(
     model: str | Path = "ems-nano",
-    windows: int = 1000,
-    *,
-    cache: Path = Path("runs/held-out"),
-    rule: BoxRule | None = None,
-    out: Path | None = None,
-    on_progress: OnProgress | None = None,
-) -> Report:
-    """Measure weights on held-out simulated windows.
+    parts: Sequence[Part] = ("accuracy",),
+    settings: EvaluationSettings | None = None,
+    on_progress: Callable[[Part, int, int], None] | None = None,
+) -> Evaluation:
+    """Measure weights.
+
+    Conditions are measured at the threshold that follows from the accuracy where that is asked for too, else
+    at the card's.
 
     Args:
         model: name of the zoo, or path of weights with their card.
-        windows: how many; the first call simulates them and keeps them in `cache`.
-        cache: folder of the windows.
-        rule: which boxes count; all by default.
-        out: JSON file to write the report to; its curves go to a PNG beside it.
-        on_progress: told the number of windows measured.
+        parts: what to measure.
+        settings: how much.
+        on_progress: told the part, and how much of it is done, of how much.
 
     Raises:
         UnknownModel, BadWeights: see `model.weights.load`.
+        BadTraining: the weights read no events or have other classes than the simulator, or the twin is none.
     """
+    card, settings = load_card(model), settings or EvaluationSettings()
+    _check(card)
+    told = {part: partial(on_progress, part) if on_progress else None for part in parts}
+    report: Report | None = None
+    metrics: dict[str, Any] = {}
+    if "accuracy" in parts:
+        report = _accuracy(model, card, settings, told["accuracy"])
+        card = replace(card, threshold=report.operating.threshold)
+        metrics |= {"on": ON, **report.to_json()}
+    if "twin" in parts:
+        metrics["twin"] = _twin(model, card, settings, report, told["twin"])
+    if "conditions" in parts:
+        scores = measure_conditions(load(model), card, settings.condition_windows, told["conditions"])
+        metrics["conditions"] = [json_values(asdict(each)) for each in scores]
+    if "streaming" in parts:
+        streaming = measure_streaming(_detector(model, settings), settings.streaming, told["streaming"])
+        metrics["streaming"] = json_values(asdict(streaming))
+    if "latency" in parts:
+        metrics["latency"] = json_values(asdict(measure_latency(_detector(model, settings))))
+    return Evaluation(card, metrics, report)
+
+
+def write_card(model: str | Path, evaluation: Evaluation) -> Path:
+    """Put the figures, and the threshold they are of, into the card; blocks not measured stay.
+
+    Returns:
+        The card's path.
+    """
+    path = find(model).card
     card = load_card(model)
-    data = SimulatedData(
-        folder=cache, cache=cache, run=0, scenes=SceneSettings(step_us=card.step_us, steps=card.steps)
-    )
-    report = measure(
-        load(model), data.held_out(windows), card.grid, card.classes,
-        encoding=card.encoding, rule=rule, each_step=True, on_progress=on_progress,
+    card = replace(card, threshold=evaluation.card.threshold, metrics=card.metrics | evaluation.metrics)
+    new = path.with_suffix(".new")
+    new.write_text(card.to_json(), encoding="utf-8")
+    os.replace(new, path)
+    return path
+
+
+def write_report(evaluation: Evaluation, out: Path) -> None:
+    """The figures as JSON; where the accuracy is among them, its curves as PNG beside them."""
+    # Drawing loads a library that measuring does without.
+    from training.plots import plot_report
+
+    out.write_text(json.dumps(evaluation.metrics, indent=2) + "\n", encoding="utf-8")
+    if evaluation.report is not None:
+        plot_report(evaluation.report, out.with_suffix(".png"))
+
+
+def _check(card: Card) -> None:
+    classes = SceneSettings().classes
+    if card.classes != classes or card.count_channels != 2:
+        raise BadTraining(
+            f"{card.name} finds {', '.join(card.classes)} in {card.count_channels} channels; simulated "
+            f"windows hold {', '.join(classes)} in 2 channels of events. Measure it on data of its own."
+        )
+
+
+def _detector(model: str | Path, settings: EvaluationSettings) -> Detector:
+    return Detector.load(model, engine=settings.engine)
+
+
+def _accuracy(
+    model: str | Path, card: Card, settings: EvaluationSettings, on_progress: OnProgress | None
+) -> Report:
+    return measure(
+        load(model), _held_out(card, settings), card.grid, card.classes,
+        encoding=card.encoding, rule=settings.rule, each_step=True, on_progress=on_progress,
     )  # fmt: skip
-    if out is not None:
-        out.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
-        plot_report(report, out.with_suffix(".png"))
-    return report
+
+
+def _held_out(card: Card, settings: EvaluationSettings) -> Sequence[LabelledWindow]:
+    scenes = SceneSettings(step_us=card.step_us, steps=card.steps)
+    data = SimulatedData(folder=settings.cache, cache=settings.cache, run=0, scenes=scenes)
+    return data.held_out(settings.windows)
+
+
+def _twin(
+    model: str | Path,
+    card: Card,
+    settings: EvaluationSettings,
+    ours: Report | None,
+    on_progress: OnProgress | None,
+) -> dict[str, Any]:
+    if settings.twin is None:
+        raise BadTraining("no twin is given; give the card of weights trained with ReLU on the same windows")
+    twin = load_card(settings.twin)
+    check_twin(card, twin)
+    windows = _held_out(card, settings)
+    if ours is None:
+        ours = measure(load(model), windows, card.grid, card.classes, encoding=card.encoding)
+    theirs = measure(
+        load(settings.twin), windows, twin.grid, twin.classes, encoding=twin.encoding, on_progress=on_progress
+    )
+    values: dict[str, Any] = json_values(asdict(compare(twin, ours, theirs)))
+    return values

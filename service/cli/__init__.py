@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from model.errors import ModelError
-from service.cli import networks, recordings, serving
+from service.cli import evaluating, networks, recordings, serving, training
 from service.cli.terminal import errors as stderr
 from service.client import ServiceProblem
 from streaming.errors import StreamingError
@@ -24,6 +24,8 @@ app = typer.Typer(
 serving.register(app)
 recordings.register(app)
 networks.register(app)
+training.register(app)
+evaluating.register(app)
 
 
 def main() -> None:

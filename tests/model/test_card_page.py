@@ -27,6 +27,20 @@ def test_a_page_says_what_a_reader_needs() -> None:
 
 def test_a_card_without_measurements_says_nothing_of_them() -> None:
     page = card_to_markdown(replace(load_card("ems-nano"), metrics={}, training={}))
-    assert "## Accuracy" not in page
-    assert "## Training" not in page
+    for title in ("## Accuracy", "## Conditions", "## Latency", "## Training"):
+        assert title not in page
     assert "## Not good for" in page
+
+
+def test_conditions_real_clips_and_their_commands_are_shown() -> None:
+    condition = {
+        "name": "night", "windows": 16, "boxes": 20, "map50": 0.5, "ap50": {"person": 0.5, "car": None},
+        "recall": 0.4, "false_boxes": 0.25,
+    }  # fmt: skip
+    clip = {"name": "walker_1", "people": 3, "found": 2, "false": 1}
+    card = replace(load_card("ems-nano"), metrics={"conditions": [condition], "real_clips": [clip]})
+    page = card_to_markdown(card)
+    assert "| night | 0.500 | 0.500 | - | 0.400 | 0.250 |" in page
+    assert "spikesight evaluate ems-nano --conditions --condition-windows 16 --write" in page
+    assert "| walker_1 | 2 of 3 | 1 |" in page
+    assert "python -m benchmarks.real_clips ems-nano --write" in page

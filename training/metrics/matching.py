@@ -39,7 +39,7 @@ def _assign(
     partner: NDArray[np.int64],
     taken: NDArray[np.bool_],
 ) -> None:
-    """Gives free detections, best score first, the free box of the highest `worth` (N, K); below 0 is none."""
+    """Gives free detections, best score first, the free box of most `worth` (N, K); below 0 is none."""
     for i in np.argsort(-score, kind="stable"):
         free = ~taken & (worth[i] >= 0)
         if partner[i] < 0 and free.any():

@@ -1,0 +1,163 @@
+"""`spikesight evaluate`: the figures of a card, part by part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from model.card import DEFAULT_MODEL
+from service.cli.terminal import errors, output, progress_bar
+
+if TYPE_CHECKING:
+    from training.evaluate import Evaluation, EvaluationSettings, Part
+
+
+class Protocol(StrEnum):
+    """Which boxes count."""
+
+    COCO = "coco"
+    PROPHESEE = "prophesee"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(evaluate)
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Name of a shipped model, or path of a card.")] = DEFAULT_MODEL,
+    conditions: Annotated[bool, typer.Option("--conditions", help="Light, cameras, sensors, steps.")] = False,
+    streaming: Annotated[bool, typer.Option("--streaming", help="On streets, with latency charged.")] = False,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="CPU ms a step and an answer, one core.")
+    ] = False,
+    twin: Annotated[str | None, typer.Option(help="Card of the ReLU twin: its accuracy and energy.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Accuracy and all of the above.")] = False,
+    windows: Annotated[int, typer.Option(min=1, help="Held-out windows, for accuracy and twin.")] = 1000,
+    condition_windows: Annotated[int, typer.Option(min=1, help="Windows of each condition.")] = 160,
+    streets: Annotated[int, typer.Option(min=1, help="Streets to watch.")] = 4,
+    seconds: Annotated[float, typer.Option(min=1, help="Of each street.")] = 10.0,
+    scene: Annotated[str, typer.Option(help="Streets of other sensors or light.")] = "sim://street?",
+    latency_ms: Annotated[
+        float | None, typer.Option(min=0, help="Charged in streaming; measured by default.")
+    ] = None,
+    protocol: Annotated[
+        Protocol, typer.Option(help="prophesee: boxes under 30 px diagonal or 10 px side do not count.")
+    ] = Protocol.COCO,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file; curves go beside it.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Put the figures into the card.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Measure weights on simulated scenes that no training sees: the accuracy, or the parts named."""
+    from training.datasets import BoxRule
+    from training.evaluate import EvaluationSettings, write_card, write_report
+    from training.streaming_accuracy import StreamingSettings
+
+    asked = {"conditions": conditions, "streaming": streaming, "latency": latency}
+    settings = EvaluationSettings(
+        windows=windows,
+        condition_windows=condition_windows,
+        streaming=StreamingSettings(streets, seconds, scene, latency_ms),
+        rule=BoxRule() if protocol is Protocol.PROPHESEE else None,
+        twin=twin,
+    )
+    evaluation = _measure(model, _parts(asked, twin, everything), settings)
+    if out is not None:
+        write_report(evaluation, out)
+    if write:
+        errors.print(f"wrote {write_card(model, evaluation)}")
+    if json_:
+        print(json.dumps(evaluation.metrics))
+    else:
+        for table in _tables(evaluation.metrics):
+            output.print(table)
+
+
+def _parts(asked: dict[str, bool], twin: str | None, everything: bool) -> list[Part]:
+    parts = [name for name, wanted in asked.items() if wanted or everything]
+    parts += ["twin"] if twin is not None else []
+    return ["accuracy", *parts] if everything or not parts else parts  # type: ignore[list-item, return-value]
+
+
+def _measure(model: str, parts: list[Part], settings: EvaluationSettings) -> Evaluation:
+    from training.evaluate import evaluate as run
+
+    with progress_bar() as bar:
+        tasks = {part: bar.add_task(f"{model}: {part}", total=None) for part in parts}
+        return run(
+            model, parts, settings, lambda part, done, of: bar.update(tasks[part], completed=done, total=of)
+        )
+
+
+def _tables(metrics: dict[str, Any]) -> Iterator[Table | str]:
+    if "scores" in metrics:
+        yield from _accuracy(metrics)
+    if "twin" in metrics:
+        twin = metrics["twin"]
+        yield (
+            f"twin {twin['name']}: mAP50 {_of(twin['map50'])} against {_of(twin['spiking_map50'])}; "
+            f"{twin['energy_mj']:.3g} mJ against {twin['spiking_energy_mj']:.3g} mJ, {twin['ratio']:.2f} x"
+        )
+    if "conditions" in metrics:
+        yield _conditions(metrics["conditions"])
+    if "streaming" in metrics:
+        s = metrics["streaming"]
+        yield (
+            f"{s['streets']} streets of {s['seconds']:g} s: offline mAP50 {_of(s['offline_map50'])}, "
+            f"streaming mAP50 {_of(s['map50'])} at {_of(s['latency_ms'])} ms ({s['dropped']} windows dropped)"
+        )
+    if "latency" in metrics:
+        took = metrics["latency"]
+        yield (
+            f"one core, {took['engine']}: {took['step_ms']:.1f} ms a step (90 %: {took['step_p90_ms']:.1f}), "
+            f"{took['answer_ms']:.1f} ms from a window's end to its boxes; {took['machine']}"
+        )
+
+
+def _accuracy(metrics: dict[str, Any]) -> Iterator[Table | str]:
+    scores, operating, activity = metrics["scores"], metrics["operating"], metrics["activity"]
+    title = f"{metrics['windows']} held-out windows, {metrics['boxes']} boxes"
+    table = Table("class", "AP50", "AP50:95", title=title)
+    for name in scores["ap50"]:
+        table.add_row(name, _of(scores["ap50"][name]), _of(scores["ap50_95"][name]))
+    for name, size in scores["sizes"].items():
+        table.add_row(f"{name} ({size['boxes']} boxes)", _of(size["map50"]), _of(size["map50_95"]))
+    table.add_row("mean", _of(scores["map50"]), _of(scores["map50_95"]), style="bold")
+    yield table
+    yield "mAP50 after each step: " + ", ".join(_of(each["map50"]) for each in metrics["each_step"])
+    yield (
+        f"default threshold {operating['threshold']:g} (best F1 {operating['best_f1_threshold']:g}, quiet "
+        f"{operating['quiet_threshold']:g}): precision {operating['precision']:.3f}, recall "
+        f"{operating['recall']:.3f}, {operating['false_boxes']:.2f} false boxes a window"
+    )
+    yield _confusion(metrics["confusion"])
+    yield (
+        f"firing rate {activity['firing_rate']:.1%}; a window: {activity['synops'] / 1e6:.1f} M synaptic "
+        f"operations at 0.9 pJ and {activity['macs'] / 1e6:.1f} M MACs at 4.6 pJ = "
+        f"{activity['energy_mj']:.3g} mJ; dense twin {activity['dense_mj']:.3g} mJ (45 nm)"
+    )
+
+
+def _confusion(sheet: dict[str, Any]) -> Table:
+    table = Table("there / found", *sheet["classes"])
+    for name, row in zip(sheet["classes"], sheet["counts"], strict=True):
+        table.add_row(name, *map(str, row))
+    return table
+
+
+def _conditions(rows: list[dict[str, Any]]) -> Table:
+    classes = list(rows[0]["ap50"])
+    table = Table("condition", "mAP50", *classes, "recall", "false boxes")
+    for row in rows:
+        by_class = [_of(row["ap50"][name]) for name in classes]
+        table.add_row(row["name"], _of(row["map50"]), *by_class, _of(row["recall"]), _of(row["false_boxes"]))
+    return table
+
+
+def _of(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
