@@ -68,8 +68,9 @@ def draw_arms(dice: Dice, held: Tensor) -> Arms:
     free = torch.where((free == CROSSED).any(1, keepdim=True), CROSSED, free)
     pose = torch.where(held == FREE, free, held)
     rows = [(*p.raise_, *p.spread, *p.flexion, *p.inward) for p in POSES.values()]
-    low_high = torch.tensor(rows, device=dice.device)[pose].unflatten(2, (4, 2))
+    low_high = torch.tensor(rows, device=dice.device)[pose].view(n, 2, 4, 2)
     low, high = low_high.unbind(3)
     angles = low + dice.unit(n, 2, 4) * (high - low)
     swing = torch.tensor([p.swing for p in POSES.values()], device=dice.device)[pose]
-    return Arms(*angles.unbind(2), swing)
+    raised, spread, flexion, inward = angles.unbind(2)
+    return Arms(raised, spread, flexion, inward, swing)

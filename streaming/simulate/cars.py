@@ -7,7 +7,7 @@ is the top of the far side. Wheels are ellipses whose spokes turn as fast as the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,14 +16,18 @@ from streaming.simulate.noise import Dice, Range
 from streaming.simulate.parts import LEVEL, UPRIGHT, Pattern, Point, Value
 from streaming.simulate.solids import Kit, Solid
 
+Size = TypeVar("Size")
+
 HATCHBACK, SALOON, ESTATE, VAN, BUS, LORRY = range(6)
 CAR_WEIGHTS, LORRY_WEIGHTS = (0.3, 0.3, 0.22, 0.18), (0.0, 0.0, 0.0, 0.0, 0.5, 0.5)
 NEAREST = 0.35
 """Share of a vehicle's distance that its nearest corner is away at least."""
 
 
-class Build(NamedTuple):
-    """Ranges of one kind of vehicle; lengths in its height, places along it from -1 (rear) to 1 (front).
+class Build(NamedTuple, Generic[Size]):
+    """Ranges of one kind of vehicle, or measures (N, 1) of vehicles of all kinds.
+
+    Lengths are in heights of the vehicle, places along it from -1 (rear) to 1 (front).
 
     Attributes:
         half_length, half_width: of the body.
@@ -35,22 +39,22 @@ class Build(NamedTuple):
         radius: of wheels. height_m: of the vehicle.
     """
 
-    half_length: Range
-    half_width: Range
-    belt: Range
-    rear: Range
-    front: Range
-    rear_slope: Range
-    front_slope: Range
-    inset: Range
-    glass_rear: Range
-    glass_front: Range
-    panes: Range
-    radius: Range
-    height_m: Range
+    half_length: Size
+    half_width: Size
+    belt: Size
+    rear: Size
+    front: Size
+    rear_slope: Size
+    front_slope: Size
+    inset: Size
+    glass_rear: Size
+    glass_front: Size
+    panes: Size
+    radius: Size
+    height_m: Size
 
 
-BUILDS = {
+BUILDS: dict[int, Build[Range]] = {
     HATCHBACK: Build(
         (1.2, 1.45), (0.55, 0.62), (0.54, 0.62), (-0.99, -0.9), (0.4, 0.52), (0.05, 0.25), (0.3, 0.45),
         (0.12, 0.22), (-0.85, -0.75), (0.3, 0.4), (0, 0), (0.19, 0.22), (1.42, 1.6),
@@ -115,7 +119,7 @@ class _Car:
         self.kit = Kit(dice, n, torch.arange(n, device=dice.device), yaw.sin(), yaw.cos())
         ranges = torch.tensor(list(BUILDS.values()), device=dice.device)[build]  # (N, traits, 2)
         drawn = ranges[..., 0] + dice.unit(n, ranges.shape[1]) * (ranges[..., 1] - ranges[..., 0])
-        self.is_a = Build(*drawn[:, :, None].unbind(1))  # type: ignore[arg-type]
+        self.is_a: Build[Tensor] = Build(*drawn[:, :, None].unbind(1))
         self.away, self.eye, self.pace = (v[:, None] for v in (stand.away, stand.eye, stand.pace))
         self.near_side = torch.sign(self.kit.sin + 1e-6)
         self.near_end = -torch.sign(self.kit.cos + 1e-6)
@@ -138,7 +142,7 @@ class _Car:
         low, high = heights
         edges = [(self.spot(*place, low), self.spot(*place, high)) for place in (a, b)]
         (start, r1), (end, r2) = ((_middle(low_, high_), (high_.y - low_.y) / 2) for low_, high_ in edges)
-        seen = ((end.x - start.x).abs() > 0.02).float()  # type: ignore[union-attr]
+        seen = (_across(start, end) > 0.02).float()
         self.kit.list.add(
             start, end, (r1 * seen, r2 * seen), tone, flat=UPRIGHT, texture=0.05, pattern=pattern
         )
@@ -147,7 +151,7 @@ class _Car:
         self, base: tuple[Point, Point], roof: tuple[Point, Point], tone: Value, keep: Value = 1.0
     ) -> None:
         """A face between two level edges."""
-        r1, r2 = ((b.x - a.x).abs() / 2 * keep for a, b in (base, roof))  # type: ignore[union-attr]
+        r1, r2 = (_across(*edge) / 2 * keep for edge in (base, roof))
         self.kit.list.add(_middle(*base), _middle(*roof), (r1, r2), tone, flat=LEVEL, texture=0.05)
 
     def paint(self) -> None:
@@ -210,7 +214,7 @@ class _Car:
         head = self.spot(middle, self.near_side * (1 - b.inset), 0.95)
         self.kit.list.add(foot, head, (0.03 * self._side_on(), 0.025 * self._side_on()), self.box)
         left, right = self.spot(b.glass_rear, self.near_side, 0), self.spot(b.glass_front, self.near_side, 0)
-        period = (right.x - left.x).abs() / b.panes.clamp_min(1)  # type: ignore[union-attr]
+        period = _across(left, right) / b.panes.clamp_min(1)
         row = Pattern(period * (1 - boxy), 0.0, 0.12, 1.0, self.box)
         sill = b.belt + 0.03 + boxy
         self._pane(
@@ -276,3 +280,8 @@ class _Car:
 
 def _middle(a: Point, b: Point) -> Point:
     return Point((a.x + b.x) / 2, (a.y + b.y) / 2)
+
+
+def _across(a: Point, b: Point) -> Tensor:
+    """How far apart two places are sideways."""
+    return torch.as_tensor(b.x - a.x).abs()

@@ -104,7 +104,8 @@ def draw_gait(dice: Dice, kind: Tensor, yaw: Tensor, held: Tensor | None = None)
         kind, yaw, step_hz, dice.uniform(n, 0, 2 * math.pi), swing, lean, thigh, knee,
         torch.exp(dice.normal(n) * 0.14 + 0.08),
     )  # fmt: skip
-    return Gait(*traits, *draw_arms(dice, _hold(kind, held)))
+    arms: tuple[Tensor, ...] = draw_arms(dice, _hold(kind, held))
+    return Gait(*traits, *arms)
 
 
 def _draw_seats(dice: Dice, n: int) -> tuple[Tensor, Tensor]:

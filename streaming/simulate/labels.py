@@ -22,6 +22,10 @@ LABEL, IGNORE, NOTHING = 0, 1, 2
 class VisibilityRule:
     """When an object is a label.
 
+    Chosen where a trained detector begins to find people at all: it found 36 % of the labelled ones, but only
+    5 % of those with fewer than 5 event pixels, 5 % of those lively on less than 1 %, 3 % of those visible by
+    less than 0.15 and 14 % of those by less than 0.3. The rim hardly tells them apart.
+
     Attributes:
         min_height_px: of the clipped box, sensor px.
         min_visible: share of the whole silhouette that is in view and not hidden.
@@ -36,7 +40,7 @@ class VisibilityRule:
     min_visible: float = 0.3
     min_rim: float = 0.16
     min_lively: float = 0.03
-    min_events_px: float = 5
+    min_events_px: float = 10
     trace: float = 0.04
     margin: float = 0.03
 
@@ -54,8 +58,37 @@ def lively_pixels(log_intensity: Tensor, threshold: Tensor, active: Tensor) -> T
     return changed & (F.max_pool2d(seen, 3, 1, 1)[:, 0] > 0)
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What can be seen of N objects, each (N,).
+
+    Attributes:
+        height_px: of the clipped box, sensor px.
+        visible: share of the whole silhouette that is in view and not hidden.
+        rim: share of the visible outline that saw events.
+        lively: share of the visible silhouette that saw events.
+        events_px: pixels of the render grid with events on the object.
+    """
+
+    height_px: Tensor
+    visible: Tensor
+    rim: Tensor
+    lively: Tensor
+    events_px: Tensor
+
+
 def judge(rule: VisibilityRule, xyxy: Tensor, ownership: Ownership, lively: Tensor, px: float) -> Tensor:
-    """(N,) int64: LABEL, IGNORE or NOTHING.
+    """(N,) int64: LABEL, IGNORE or NOTHING; arguments as of `weigh`."""
+    seen = weigh(xyxy, ownership, lively, px)
+    good = (seen.height_px >= rule.min_height_px) & (seen.visible > rule.min_visible)
+    good &= (seen.rim > rule.min_rim) & (seen.lively > rule.min_lively)
+    good &= seen.events_px >= rule.min_events_px
+    verdict = torch.where(seen.visible >= rule.trace, IGNORE, NOTHING)
+    return torch.where(good, LABEL, verdict)
+
+
+def weigh(xyxy: Tensor, ownership: Ownership, lively: Tensor, px: float) -> Evidence:
+    """What can be seen of N objects.
 
     Args:
         xyxy: (N, 4) silhouettes on the render grid, not clipped.
@@ -65,13 +98,10 @@ def judge(rule: VisibilityRule, xyxy: Tensor, ownership: Ownership, lively: Tens
     height, width = ownership.owner.shape[1:]
     clipped = clip(xyxy, width, height)
     owned, rim, lively_rim, lively_body = _count(ownership.owner, lively, len(xyxy))
-    visible = visible_share(xyxy, ownership)
-    tall = (clipped[:, 3] - clipped[:, 1]) * px >= rule.min_height_px
-    awake = (lively_rim > rule.min_rim * rim.clamp_min(1)) & (lively_body >= rule.min_events_px)
-    awake &= lively_body > rule.min_lively * owned
-    good = tall & awake & (visible > rule.min_visible)
-    verdict = torch.where(visible >= rule.trace, IGNORE, NOTHING)
-    return torch.where(good, LABEL, verdict)
+    return Evidence(
+        (clipped[:, 3] - clipped[:, 1]) * px, visible_share(xyxy, ownership), lively_rim / rim.clamp_min(1),
+        lively_body / owned.clamp_min(1), lively_body,
+    )  # fmt: skip
 
 
 def settle(verdict: Tensor, label: Tensor) -> Tensor:
