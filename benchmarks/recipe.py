@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from model.card import load_card
-from model.catalogue import NANO_ANCHORS
+from model.catalogue import FREE_SIZES, NANO_ANCHORS
 from model.neuron_settings import NeuronSettings
 from training.anchors import fit_anchors
 from training.augment import boxes_to_view, plain_view
@@ -38,7 +38,8 @@ FINE_STEPS, FINE_US = 20, 2_000
 WINDOWS, HELD_OUT, BATCH = 1_600, 240, 16
 TRAINING_SEED = 990_000_000
 ANCHORS = tuple(tuple((w / 2, h / 2) for w, h in level) for level in NANO_ANCHORS)
-"""The shipped ones, on half the grid."""
+SIZES = tuple(tuple((w / 2, h / 2) for w, h in level) for level in FREE_SIZES)
+"""The scale of boxes without anchors, on half the grid."""
 BASE = Recipe(anchors=ANCHORS)
 
 
@@ -75,6 +76,7 @@ VARIANTS: Mapping[str, Variant] = {
     "T = 2 x 20 ms": Variant(steps=2),
     "late steps: decay 0.5": Variant(replace(BASE, readout_decay=0.5)),
     "anchors: fitted": Variant(),
+    "boxes: anchor-free": Variant(replace(BASE, boxes="free", anchors=SIZES)),
     "paper": Variant(replace(PAPER, anchors=ANCHORS)),
     "encoding: binary": Variant(replace(BASE, encoding="binary")),
     "surrogate: triangle": Variant(neuron(surrogate="triangle")),

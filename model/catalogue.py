@@ -16,6 +16,8 @@ _UPSAMPLE: RowTuple = (-1, 1, "Sample", ("None", 2, "nearest"))
 PUBLISHED_ANCHORS: Anchors = (((10, 14), (23, 27), (37, 58)), ((81, 82), (135, 169), (216, 269)))
 # A 256 x 192 grid: walking people are about 0.4 as wide as high, cars wider than high.
 NANO_ANCHORS: Anchors = (((9, 22), (19, 46), (34, 24)), ((37, 92), (82, 56), (78, 150)))
+# Without anchors: what a raw 0 stands for; a box may be four times as large, 576 px.
+FREE_SIZES: Anchors = (((48, 48),), ((144, 144),))
 
 
 def _ems(widths: tuple[int, ...], extra: tuple[int, ...], head: tuple[int, ...]) -> tuple[RowTuple, ...]:

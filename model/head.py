@@ -39,6 +39,7 @@ class Head(nn.Module):
     def start_bias(self, height: int, width: int) -> None:
         """Start the biases from eight objects in an image of `height` x `width` px and 0.6 over the classes.
 
+        Every anchor of a level expects eight, and so does a level that has none, whose cells answer once.
         The published prior assumes 640 x 640 px whatever the image is; here it is the image's own size.
         """
         class_prior = math.log(EXPECTED_CLASS_SCORE / (self.layout.classes - 0.999999))

@@ -10,12 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from model.catalogue import NANO_ANCHORS, PUBLISHED_ANCHORS, ROWS, SPIKING_KIND, Anchors, RowTuple
+from model.catalogue import (
+    FREE_SIZES,
+    NANO_ANCHORS,
+    PUBLISHED_ANCHORS,
+    ROWS,
+    SPIKING_KIND,
+    Anchors,
+    RowTuple,
+)
 from model.errors import BadLayout, UnknownModel
 from model.neuron_settings import NeuronSettings, require_in
 
 Activation = Literal["lif", "relu"]
 Input = Literal["real", "events"]
+Boxes = Literal["anchors", "free"]
 
 LAYOUTS: tuple[str, ...] = tuple(ROWS)
 STRIDES: tuple[int, int] = (16, 32)
@@ -47,7 +56,8 @@ class Layout:
         name: its name; "custom" where the rows are none of the named ones.
         in_channels: channels of the input (2: OFF and ON events).
         classes: number of classes.
-        anchors: per level (stride 16, then 32), (width, height) in px.
+        anchors: per level (stride 16, then 32), (width, height) in px; where `boxes` is "free" one a level,
+            which is a scale and not a shape to match.
         rows: backbone rows, then head rows.
         backbone_rows: how many of `rows` are the backbone.
         depth_multiple, width_multiple: scale repeats and channels the YOLOv5 way.
@@ -56,6 +66,8 @@ class Layout:
         input: "events" where the input counts events, each of which acts on the first layer as a spike does;
             "real" for any other.
         readout_decay: weight of a step in the head's mean relative to the next one's; 1 for the plain mean.
+        boxes: "anchors" where a cell answers once for each anchor, "free" where it answers once. Both decode
+            alike; they differ in which cells learn which box (`training.assign`, `training.assign_free`).
     """
 
     name: str
@@ -70,6 +82,7 @@ class Layout:
     activation: Activation = "lif"
     input: Input = "real"
     readout_decay: float = 1.0
+    boxes: Boxes = "anchors"
 
     def __post_init__(self) -> None:
         if self.in_channels < 1 or self.classes < 1:
@@ -81,11 +94,17 @@ class Layout:
             raise BadLayout(f"'name' must be a word, got {str(self.name)[:60]!r}")
         require_in("activation", self.activation, get_args(Activation))
         require_in("input", self.input, get_args(Input))
+        require_in("boxes", self.boxes, get_args(Boxes))
         if not 0 < self.readout_decay <= 1:
             raise BadLayout(f"readout_decay is {self.readout_decay}; give a number above 0, at most 1")
         if len(self.anchors) != len(STRIDES) or not all(self.anchors):
             raise BadLayout(
                 f"a layout needs anchors for its {len(STRIDES)} levels, got {len(self.anchors)} levels"
+            )
+        if self.boxes == "free" and any(len(level) != 1 for level in self.anchors):
+            raise BadLayout(
+                "boxes 'free' takes one (width, height) a level, got "
+                f"{[len(level) for level in self.anchors]}; leave the anchors out for the usual scale"
             )
 
     @property
@@ -113,7 +132,7 @@ def layout_from_yaml(yaml: Mapping[str, Any]) -> Layout:
 
     `nc`, `ch` (3 if absent), `anchors`, `backbone`, `head` and both multiples are read; other keys are not
     needed to build a network. Names are known by the rows. Our own fields (`name`, `activation`, `input`,
-    `readout_decay` and those of `NeuronSettings`), which no published description has, are read back.
+    `readout_decay`, `boxes`, those of `NeuronSettings`), which no published description has, are read back.
 
     Raises:
         BadLayout: a key is missing or does not hold what it should.
@@ -132,6 +151,7 @@ def layout_from_yaml(yaml: Mapping[str, Any]) -> Layout:
         activation=yaml.get("activation", "lif"),
         input=yaml.get("input", "real"),
         readout_decay=float(_number(yaml, "readout_decay", 1.0)),
+        boxes=yaml.get("boxes", "anchors"),
     )
 
 
@@ -148,7 +168,13 @@ def layout_to_yaml(layout: Layout) -> dict[str, Any]:
         "head": rows[layout.backbone_rows :],
         "ch": layout.in_channels,
     }
-    defaults = {"name": _known_name(layout.rows), "activation": "lif", "input": "real", "readout_decay": 1.0}
+    defaults = {
+        "name": _known_name(layout.rows),
+        "activation": "lif",
+        "input": "real",
+        "readout_decay": 1.0,
+        "boxes": "anchors",
+    }
     own = {key: getattr(layout, key) for key in defaults} | asdict(layout.neuron)
     defaults |= asdict(NeuronSettings())
     return yaml | {key: value for key, value in own.items() if value != defaults[key]}
@@ -157,6 +183,11 @@ def layout_to_yaml(layout: Layout) -> dict[str, Any]:
 def ann_twin(layout: Layout) -> Layout:
     """The same layout with ReLU in place of the spiking neurons; it runs on windows of one step (T = 1)."""
     return replace(layout, activation="relu")
+
+
+def anchor_free(layout: Layout) -> Layout:
+    """The same layout with one answer a cell, of any shape, in place of one for each anchor."""
+    return replace(layout, boxes="free", anchors=FREE_SIZES)
 
 
 def spiking_shortcuts(layout: Layout) -> Layout:

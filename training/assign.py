@@ -68,12 +68,22 @@ def assign(
     sizes = torch.tensor(anchors, dtype=targets.cxcywh.dtype, device=targets.cxcywh.device)
     ratio = targets.cxcywh[:, None, 2:] / sizes[None]  # (K, A, 2)
     box, anchor = torch.nonzero(torch.maximum(ratio, 1 / ratio).amax(2) < anchor_ratio, as_tuple=True)
-    centre = targets.cxcywh[box, :2] / stride
+    picked, cell = answering_cells(targets.cxcywh[box, :2] / stride, shape)
+    box, anchor = box[picked], anchor[picked]
+    return Assignment(targets.row[box], anchor, cell[:, 1], cell[:, 0], box)
+
+
+def answering_cells(centre: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The cell of each centre and the two beside it that are nearest to it.
+
+    Shape:
+        centre (K, 2) x, y in cells of a map of `shape` (ny, nx) -> (N,) int64 indices into `centre`, and
+        (N, 2) int64 cells x, y inside the map.
+    """
     picked, shift = _neighbours(centre, shape)
     cell = (centre[picked] - shift).floor().long()
-    ny, nx = shape
-    box, anchor = box[picked], anchor[picked]
-    return Assignment(targets.row[box], anchor, cell[:, 1].clamp(0, ny - 1), cell[:, 0].clamp(0, nx - 1), box)
+    last = torch.tensor([shape[1] - 1, shape[0] - 1], device=cell.device)
+    return picked, torch.minimum(cell.clamp(min=0), last)
 
 
 def _neighbours(centre: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.layout import Layout
 from training.assign import Assignment, Targets, assign
+from training.assign_free import assign_free, side_ranges
 from training.iou import cxcywh_ciou
-
-Anchors = Sequence[Sequence[tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class LossSettings:
         obj: weight of the objectness, averaged over all anchors.
         cls: weight of the classes, averaged over assigned anchors.
         balance: weight of each level's objectness, finest first.
-        anchor_ratio: largest factor between a box's side and its anchor's.
+        anchor_ratio: largest factor between a box's side and its anchor's; without anchors, between the
+            longer sides of a box and of its level's size.
         firing: weight of the mean firing rate, each layer weighted by its synapses; it saves energy.
         iou_target: how much of an anchor's objectness target is its box's CIoU, the rest being 1.
     """
@@ -58,8 +59,7 @@ class Loss:
 def detection_loss(
     maps: Sequence[Tensor],
     targets: Targets,
-    anchors: Anchors,
-    strides: Sequence[int],
+    layout: Layout,
     settings: LossSettings | None = None,
 ) -> Loss:
     """Box, objectness and class loss of a batch.
@@ -67,15 +67,15 @@ def detection_loss(
     Args:
         maps: per level (B, A, ny, nx, 5 + K) raw output of the head, any float type.
         targets: true boxes and regions to ignore, grid cells.
-        anchors: per level A anchors (width, height), grid cells.
-        strides: per level, grid cells per map cell.
+        layout: of the network that gave the maps.
         settings: weights of the parts.
     """
     settings = settings or LossSettings()
     box = obj = cls = torch.zeros((), device=maps[0].device)
-    for level, (raw, sizes, stride) in enumerate(zip(maps, anchors, strides, strict=True)):
+    for level, (raw, sizes, stride) in enumerate(zip(maps, layout.anchors, layout.strides, strict=True)):
         raw = raw.float()
-        chosen = assign(targets, sizes, stride, (raw.shape[2], raw.shape[3]), settings.anchor_ratio)
+        shape = (raw.shape[2], raw.shape[3])
+        chosen = _assigned(targets, layout, level, shape, settings.anchor_ratio)
         picked = raw[chosen.row, chosen.anchor, chosen.y, chosen.x]  # (N, 5 + K)
         ciou = cxcywh_ciou(_decode(picked, chosen, sizes, stride), targets.cxcywh[chosen.box])
         goal = _objectness_target(raw, chosen, ciou.detach(), settings.iou_target)
@@ -86,6 +86,16 @@ def detection_loss(
             cls = cls + F.binary_cross_entropy_with_logits(picked[:, 5:], wanted)
     parts = (settings.box * box, settings.obj * obj, settings.cls * cls)
     return Loss(sum(parts, torch.zeros_like(box)), *(part.detach() for part in parts))
+
+
+def _assigned(
+    targets: Targets, layout: Layout, level: int, shape: tuple[int, int], ratio: float
+) -> Assignment:
+    stride = layout.strides[level]
+    if layout.boxes == "free":
+        sizes = [size for (size,) in layout.anchors]
+        return assign_free(targets, side_ranges(sizes, ratio)[level], stride, shape)
+    return assign(targets, layout.anchors[level], stride, shape, ratio)
 
 
 def _decode(

@@ -86,7 +86,7 @@ class Trainer:
         layout, settings = self.network.layout, self.settings
         rates: list[Tensor] = []
         maps = forward(self.network, batch.counts, settings.precision, settings.recipe.encoding, rates)
-        loss = detection_loss(maps, batch.targets, layout.anchors, layout.strides, settings.loss)
+        loss = detection_loss(maps, batch.targets, layout, settings.loss)
         if settings.loss.firing > 0 and rates:
             loss = loss.plus(settings.loss.firing * self._synaptic_rate(rates, batch.counts.shape))
         return loss

@@ -10,7 +10,7 @@ from typing import Literal
 from model.card import ENCODING_CHANNELS, Encoding
 from model.catalogue import Anchors
 from model.encodings import EVENT_CEILING
-from model.layout import Activation, Layout, named_layout, spiking_shortcuts
+from model.layout import Activation, Boxes, Layout, anchor_free, named_layout, spiking_shortcuts
 from model.neuron_settings import NeuronSettings
 
 
@@ -24,6 +24,7 @@ class Recipe:
         activation: "relu" trains the conventional twin, on windows of one step.
         shortcuts: "spiking" sends spikes through the 1x1 shortcuts that are real-valued as published.
         readout_decay: weight of a step in the head's mean relative to the next one's.
+        boxes: "free" has one answer a cell in place of one for each anchor.
         anchors: per level (width, height) in cells of the grid; the layout's own where None.
     """
 
@@ -32,6 +33,7 @@ class Recipe:
     activation: Activation = "lif"
     shortcuts: Literal["published", "spiking"] = "published"
     readout_decay: float = 1.0
+    boxes: Boxes = "anchors"
     anchors: Anchors | None = None
 
     def layout(self, name: str, classes: int) -> Layout:
@@ -43,12 +45,14 @@ class Recipe:
         """
         named = named_layout(name, classes=classes, in_channels=ENCODING_CHANNELS[self.encoding][1])
         shaped = spiking_shortcuts(named) if self.shortcuts == "spiking" else named
+        shaped = anchor_free(shaped) if self.boxes == "free" else shaped
         return replace(
             shaped,
             neuron=self.neuron,
             activation=self.activation,
             input="events" if self.encoding in EVENT_CEILING else "real",
             readout_decay=self.readout_decay,
+            boxes=self.boxes,
             anchors=self.anchors or shaped.anchors,
         )
 

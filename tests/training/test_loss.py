@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from model.layout import named_layout
 from training.assign import Targets
 from training.iou import cxcywh_ciou
 from training.loss import detection_loss
 
-ANCHORS = (((19.0, 46.0),), ((78.0, 150.0),))
-STRIDES = (16, 32)
+LAYOUT = replace(named_layout("ems-nano", classes=3), anchors=(((19.0, 46.0),), ((78.0, 150.0),)))
 
 
 def raw_maps(obj: float = -6.0) -> list[Tensor]:
@@ -65,10 +66,10 @@ def test_the_right_answer_costs_less_than_any_part_wrong() -> None:
     truth = targets([40, 24, 19, 46])
     right = raw_maps()
     right[0][0, 0, 1, 2, 4:] = torch.tensor([6.0, -6.0, 6.0, -6.0])
-    good = detection_loss(right, truth, ANCHORS, STRIDES)
-    missed = detection_loss(raw_maps(), truth, ANCHORS, STRIDES)
-    wrong_class = detection_loss(right, targets([40, 24, 19, 46], label=2), ANCHORS, STRIDES)
-    wrong_box = detection_loss(right, targets([40, 24, 38, 90]), ANCHORS, STRIDES)
+    good = detection_loss(right, truth, LAYOUT)
+    missed = detection_loss(raw_maps(), truth, LAYOUT)
+    wrong_class = detection_loss(right, targets([40, 24, 19, 46], label=2), LAYOUT)
+    wrong_box = detection_loss(right, targets([40, 24, 38, 90]), LAYOUT)
     assert float(good.total) < float(missed.total)
     assert float(good.cls) < float(wrong_class.cls)
     assert float(good.box) < float(wrong_box.box)
@@ -77,16 +78,16 @@ def test_the_right_answer_costs_less_than_any_part_wrong() -> None:
 def test_regions_to_ignore_cost_nothing() -> None:
     maps = raw_maps()
     maps[0][0, 0, 1, 2, 4] = 8.0
-    fooled = detection_loss(maps, targets(None), ANCHORS, STRIDES)
-    excused = detection_loss(maps, targets(None, ignore=[33, 17, 47, 31]), ANCHORS, STRIDES)
-    nothing = detection_loss(raw_maps(), targets(None), ANCHORS, STRIDES)
+    fooled = detection_loss(maps, targets(None), LAYOUT)
+    excused = detection_loss(maps, targets(None, ignore=[33, 17, 47, 31]), LAYOUT)
+    nothing = detection_loss(raw_maps(), targets(None), LAYOUT)
     assert float(fooled.obj) > 10 * float(excused.obj)
     assert float(excused.obj) == pytest.approx(float(nothing.obj), rel=0.05)
 
 
 def test_a_batch_without_boxes_still_teaches_silence() -> None:
     maps = [each.requires_grad_() for each in raw_maps(obj=0.0)]
-    loss = detection_loss(maps, targets(None), ANCHORS, STRIDES)
+    loss = detection_loss(maps, targets(None), LAYOUT)
     torch.autograd.backward(loss.total)
     assert float(loss.box) == float(loss.cls) == 0
     assert maps[0].grad is not None
@@ -95,5 +96,5 @@ def test_a_batch_without_boxes_still_teaches_silence() -> None:
 
 def test_half_precision_maps_are_taken() -> None:
     maps = [each.bfloat16() for each in raw_maps()]
-    loss = detection_loss(maps, targets([40, 24, 19, 46]), ANCHORS, STRIDES)
+    loss = detection_loss(maps, targets([40, 24, 19, 46]), LAYOUT)
     assert loss.total.dtype == torch.float32
