@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.layout import named_layout
-from training.assign import Targets
+from model.layout import Layout, anchor_free, named_layout
+from model.postprocess import decode
+from training.assign import Assignment, Targets, assign
+from training.assign_free import assign_free, side_ranges
 from training.iou import cxcywh_ciou
 from training.loss import detection_loss
 
@@ -73,6 +75,44 @@ def test_the_right_answer_costs_less_than_any_part_wrong() -> None:
     assert float(good.total) < float(missed.total)
     assert float(good.cls) < float(wrong_class.cls)
     assert float(good.box) < float(wrong_box.box)
+
+
+def answering(layout: Layout, truth: Targets, level: int, shape: tuple[int, int]) -> Assignment:
+    stride = layout.strides[level]
+    if layout.boxes == "free":
+        return assign_free(
+            truth, side_ranges([size for (size,) in layout.anchors], 4.0)[level], stride, shape
+        )
+    return assign(truth, layout.anchors[level], stride, shape, 4.0)
+
+
+@pytest.mark.parametrize("layout", [named_layout("ems-nano", classes=3), anchor_free(LAYOUT)])
+@pytest.mark.parametrize("spread", [1.0, 30.0])
+def test_the_loss_judges_the_boxes_that_run_time_decodes(layout: Layout, spread: float) -> None:
+    rng = torch.Generator().manual_seed(1)
+    shapes = [(2, len(a), 64 // s, 96 // s, 8) for a, s in zip(layout.anchors, layout.strides, strict=True)]
+    maps = [spread * torch.randn(shape, generator=rng) for shape in shapes]
+    truth = targets([41, 23, 40, 60])
+    wanted = 0.0
+    for level, raw in enumerate(maps):
+        every = decode([raw.numpy()], layout.anchors[level : level + 1], layout.strides[level : level + 1])
+        cxcywh = torch.from_numpy(every).view(raw.shape)[..., :4]
+        at = answering(layout, truth, level, (raw.shape[2], raw.shape[3]))
+        assert len(at.box) >= 3
+        picked = cxcywh[at.row, at.anchor, at.y, at.x]
+        wanted += float((1 - cxcywh_ciou(picked, truth.cxcywh[at.box])).mean())
+    loss = detection_loss(maps, truth, layout)
+    assert float(loss.box) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_without_anchors_both_levels_learn_a_box_of_middle_size() -> None:
+    layout = anchor_free(LAYOUT)
+    maps = [each.requires_grad_() for each in raw_maps(obj=0.0)]
+    torch.autograd.backward(detection_loss(maps, targets([40, 24, 60, 70]), layout).total)
+    for level in maps:
+        assert level.grad is not None
+        assert bool((level.grad[0, 0, ..., :4] != 0).any())
+        assert not bool((level.grad[1, 0, ..., :4] != 0).any())
 
 
 def test_regions_to_ignore_cost_nothing() -> None:
