@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streaming.simulate.brush import Brush
-from streaming.simulate.camera import Rays
-from streaming.simulate.noise import Dice, Range, fractal_noise, planes
+from streaming.simulate.camera import REFERENCE_WIDTH_PX, Rays
+from streaming.simulate.noise import Dice, Range, fractal_noise, planes, spots
 from streaming.simulate.parts import HOLE, PartList, Pattern, Point
 from streaming.simulate.sprites import paint
 
-REFERENCE_WIDTH_PX = 173
 TILE = 128
+CANVAS_MARGIN = 1.45
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class BackdropSettings:
         texture: range of the texture's strength on natural surfaces (deviation of the log intensity).
     """
 
-    margin: float = 1.45
+    margin: float = CANVAS_MARGIN
     houses: int = 4
     house_chance: float = 0.4
     trees: int = 4
@@ -44,7 +44,7 @@ class BackdropSettings:
     pole_chance: float = 0.35
     clutter: int = 14
     texture: Range = (0.08, 1.2)
-    grain_chance: float = 0.8
+    grain_chance: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,29 @@ class Textures:
 def draw_textures(dice: Dice, scenes: int, height: int, width: int) -> Textures:
     """Patches with and without texture: real surfaces are neither evenly rough nor evenly plain."""
     smooth = _spread(fractal_noise(dice, 64, 96, dice.uniform(scenes, 1.0, 1.8)), height, width)
-    fine = fractal_noise(dice, height, width, dice.uniform(scenes, 0.0, 1.1))
+    whole = _fast(height), _fast(width)
+    fine = fractal_noise(dice, *whole, dice.uniform(scenes, 0.0, 1.1))
     fine = fine * fine.abs() ** planes(dice.uniform(scenes, 0, 1.6))
     patches = torch.sigmoid((smooth.flip(2) - planes(dice.uniform(scenes, -1.5, 1.2))) * 3)
+    fine = fine + _draw_litter(dice, scenes, *whole)
+    fine = fine[:, :height, :width]
     fine = fine * torch.where(planes(dice.chance(scenes, 0.75)) > 0, patches, 1.0)
-    fine = fine / fine.std((1, 2), keepdim=True).clamp_min(0.35)
+    fine = fine / fine.square().mean((1, 2), keepdim=True).sqrt_().clamp_min_(0.35)
     tile = fractal_noise(dice, TILE, TILE, dice.uniform(scenes, 0.5, 1.5))
     return Textures(tile, fine, smooth)
+
+
+def _draw_litter(dice: Dice, scenes: int, height: int, width: int) -> Tensor:
+    """(B, H, W) leaves, stones and chinks in most scenes: thin and strong, so that pixels see both edges."""
+    unit = width / CANVAS_MARGIN / REFERENCE_WIDTH_PX
+    size, rarity = dice.log_uniform(scenes, 0.8, 3.5) * unit, dice.uniform(scenes, 0.9, 2.0)
+    strength = dice.log_uniform(scenes, 0.8, 5.0) * dice.chance(scenes, 0.75)
+    return spots(dice, height, width, size, rarity) * planes(strength)
+
+
+def _fast(side: int) -> int:
+    """A side not below `side` for which Fourier transforms are fast."""
+    return -(-side // 32) * 32
 
 
 def _spread(noise: Tensor, height: int, width: int) -> Tensor:

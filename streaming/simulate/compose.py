@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from streaming.simulate.backdrop import Textures, view_backdrop
+from streaming.simulate.batching import cuts
 from streaming.simulate.brush import Brush, Ownership
 from streaming.simulate.camera import Camera, View
 from streaming.simulate.extents import silhouettes
 from streaming.simulate.ground import Ground, lay_ground
+from streaming.simulate.lens import bend_parts
 from streaming.simulate.motion import Bodies, Placement, parts_to_px, project
 from streaming.simulate.parts import FIELDS
 from streaming.simulate.sprites import paint
@@ -79,14 +81,23 @@ class Frames:
 def render(stage: Stage, cast: Cast, view: View, t_s: Tensor) -> Frames:
     """Pictures at (K,) seconds, of a camera at `view` (B, K)."""
     camera = stage.camera
-    rays = camera.rays(view)
-    pictures = view_backdrop(stage.canvas, rays)
-    lay_ground(pictures, stage.ground, camera, view, rays)
+    size = (*view.roll.shape, camera.height, camera.width)
+    pictures = torch.empty(size, device=view.roll.device)
+    for rows in cuts(len(pictures), pictures.device):
+        rays = camera.rays(view, rows)
+        pictures[rows] = view_backdrop(stage.canvas[rows], rays)
+        lay_ground(pictures[rows], stage.ground, camera, view, rays, rows.start)
     placement = project(cast.bodies, camera, view, t_s)
-    seen = parts_to_px(cast.parts, placement)
+    seen = place_parts(cast, camera, placement)
     brush = Brush(stage.textures.tile, _texels_per_px(cast.texels, placement), stage.softness_px)
     ownership = paint(pictures, seen, cast.bodies.scene, brush)
     return Frames(pictures, ownership, silhouettes(seen[:, -1]))
+
+
+def place_parts(cast: Cast, camera: Camera, placement: Placement) -> Tensor:
+    """(N, K, M, FIELDS) parts in px, as the lens shows them."""
+    straight = parts_to_px(cast.parts, placement)
+    return bend_parts(straight, camera.bend[cast.bodies.scene], camera.width, camera.height)
 
 
 def _texels_per_px(texels: Tensor, placement: Placement) -> Tensor:

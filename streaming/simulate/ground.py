@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from streaming.simulate.camera import Camera, Rays, View
-from streaming.simulate.noise import Dice, fractal_noise, planes
+from streaming.simulate.noise import Dice, fractal_noise, planes, spots
 
 TEXELS = 256
 
@@ -61,6 +61,8 @@ def _draw_tile(dice: Dice, n: int) -> Tensor:
     grain = fractal_noise(dice, TEXELS, TEXELS, dice.uniform(n, 0.0, 1.1)) * planes(
         dice.log_uniform(n, 0.05, 0.9)
     )
+    litter = spots(dice, TEXELS, TEXELS, dice.log_uniform(n, 1.5, 7), dice.uniform(n, 0.9, 2.2))
+    grain = grain + litter * planes(dice.log_uniform(n, 0.2, 1.6) * dice.chance(n, 0.7))
     at = torch.arange(TEXELS, device=dice.device)
     period = planes(2 ** dice.whole(n, 3, 7))
     joints = ((at[:, None] % period < 2) | (at % period < 2)).float()
@@ -70,14 +72,22 @@ def _draw_tile(dice: Dice, n: int) -> Tensor:
     return grain[:, None] * rough
 
 
-def lay_ground(pictures: Tensor, ground: Ground, camera: Camera, view: View, rays: Rays) -> None:
-    """Lay the ground over the backdrop in `pictures` (B, K, h, w), only where it can be seen."""
-    for scene, seen in enumerate(ground.seen.tolist()):
-        below = rays.y[scene] - camera.horizon_px[scene]
-        top = int((below.amax((0, 2)) <= 0).sum())
-        if seen and top < camera.height:
-            part = pictures[scene, :, top:]
-            part.copy_(_lay(part, ground, scene, camera, view, rays.x[scene, :, top:], below[:, top:]))
+def lay_ground(
+    pictures: Tensor, ground: Ground, camera: Camera, view: View, rays: Rays, first: int = 0
+) -> None:
+    """Lay the ground over the backdrop, only where it can be seen.
+
+    Args:
+        pictures: (b, K, h, w) of the scenes from `first` on, changed in place.
+        rays: along which they are seen, (b, K, h, w).
+    """
+    seen = ground.seen[first : first + len(pictures)].tolist()
+    for row, scene in enumerate(range(first, first + len(pictures))):
+        below = rays.y[row] - camera.horizon_px[scene]
+        top = int((below.amax((0, 2)) <= 0).sum()) if seen[row] else camera.height
+        if top < camera.height:
+            part = pictures[row, :, top:]
+            part.copy_(_lay(part, ground, scene, camera, view, rays.x[row, :, top:], below[:, top:]))
 
 
 def _lay(

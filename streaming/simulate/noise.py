@@ -73,14 +73,40 @@ def fractal_noise(dice: Dice, height: int, width: int, exponent: Tensor) -> Tens
     Args:
         exponent: (B,), 0 white to 2 smooth; photographs of outdoor scenes lie near 1 (Field 1987).
     """
-    rows = torch.fft.fftfreq(height, device=dice.device)[:, None] * height
-    columns = torch.fft.rfftfreq(width, device=dice.device)[None] * width
-    frequency = (columns**2 + (rows * width / height) ** 2).sqrt().clamp_min(1.0)
-    amplitude = torch.exp(-exponent[:, None, None] * frequency.log())
+    frequency = _frequency(height, width, dice.device).clamp_min(1.0)
+    return _shaped_noise(dice, torch.exp(-exponent[:, None, None] * frequency.log()), width)
+
+
+def spots(dice: Dice, height: int, width: int, size_px: Tensor, rarity: Tensor) -> Tensor:
+    """(B, height, width) tileable blobs of 1 and -1 on 0, as leaves, stones and gravel lie about.
+
+    Noise of one scale, of which only what is far from 0 remains.
+
+    Args:
+        size_px: (B,) about the width of a blob.
+        rarity: (B,) deviations from which on the noise shows: 1 covers a fifth, 2 a fiftieth.
+    """
+    peak = width / (4 * size_px[:, None, None])
+    frequency = _frequency(height, width, dice.device) / peak
+    noise = _shaped_noise(dice, frequency * torch.exp(-frequency.square() / 2), width)
+    limit = rarity[:, None, None]
+    return torch.tanh(4 * (noise - torch.maximum(torch.minimum(noise, limit), -limit)))
+
+
+def _frequency(height: int, width: int, device: torch.device) -> Tensor:
+    """(height, width // 2 + 1) cycles a picture's width of each Fourier term."""
+    rows = torch.fft.fftfreq(height, device=device)[:, None] * height
+    columns = torch.fft.rfftfreq(width, device=device)[None] * width
+    return (columns**2 + (rows * width / height) ** 2).sqrt()
+
+
+def _shaped_noise(dice: Dice, amplitude: Tensor, width: int) -> Tensor:
+    """Noise with the spectrum `amplitude` (B, height, width // 2 + 1); mean 0, deviation 1."""
     amplitude[:, 0, 0] = 0
-    phases = torch.view_as_complex(dice.normal(len(exponent), height, width // 2 + 1, 2))
+    scenes, height, terms = amplitude.shape
+    phases = torch.view_as_complex(dice.normal(scenes, height, terms, 2))
     noise: Tensor = torch.fft.irfft2(phases * amplitude, s=(height, width))
-    return noise / noise.std((1, 2), keepdim=True).clamp_min(1e-9)
+    return noise / noise.square().mean((1, 2), keepdim=True).sqrt_().clamp_min_(1e-9)
 
 
 def columns(*values: Tensor) -> tuple[Tensor, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,22 +15,18 @@ from streaming.events import Events
 from streaming.simulate.actors import Actor, Edge, actor_parts, draw_places
 from streaming.simulate.backdrop import BackdropSettings, draw_backdrop, draw_textures
 from streaming.simulate.brush import Brush
-from streaming.simulate.camera import AXES, SHIFT_X, SHIFT_Y, X_M, Camera, View
-from streaming.simulate.cast import THING
-from streaming.simulate.compose import TEXEL_PX, Cast, Stage, render
+from streaming.simulate.camera import View
+from streaming.simulate.compose import TEXEL_PX, Cast, Stage, place_parts, render
+from streaming.simulate.exposure import Crossings, advance, respond, settled
 from streaming.simulate.extents import silhouettes
 from streaming.simulate.ground import draw_ground
 from streaming.simulate.labels import VisibilityRule, clip, loosen, visible_share
-from streaming.simulate.motion import Bodies, parts_to_px, project
+from streaming.simulate.light import LightSettings, Moments, draw_lamps
+from streaming.simulate.motion import Bodies, project
 from streaming.simulate.noise import Dice
-from streaming.simulate.sensor import (
-    Crossings,
-    SensorSettings,
-    advance,
-    draw_pixels,
-    draw_state,
-    follow_share,
-)
+from streaming.simulate.paths import CAMERA_PATHS, CAMERA_PERIOD_S, CameraPath, street_camera
+from streaming.simulate.presets import PRESETS
+from streaming.simulate.sensor import SensorSettings, draw_pixels
 from streaming.simulate.sprites import paint
 from streaming.simulate.windows import enlarge
 
@@ -41,17 +36,9 @@ THINGS = 2
 MIN_VISIBLE = 0.25
 DAY_LIGHT, NIGHT_LIGHT = (1.0, 0.06), (0.2, 0.03)
 """Factor on the scene's intensity, and stray light in the lens added to it."""
+LAMP_SEED = 1 << 33
+"""Added to the scene's seed: its lamps are the same in every picture."""
 
-CAMERA_PERIOD_S = 600
-"""The camera's path repeats, so that its phase stays exact however long the scene runs."""
-
-DAY = SensorSettings(
-    threshold=(0.22, 0.27), mismatch=(0.04, 0.07), bias=0.05, time_constant_s=(0.001, 0.002), max_rate=(4, 4),
-    shot_noise=(0.002, 0.004), noise_hz=(0.01, 0.02), hot_share=(1e-5, 2e-5), night_chance=0,
-)  # fmt: skip
-NIGHT = replace(
-    DAY, time_constant_s=(0.004, 0.006), shot_noise=(0.02, 0.03), noise_hz=(0.25, 0.4), night_chance=1
-)
 STREET = BackdropSettings(
     houses=7, house_chance=0.9, trees=3, tree_chance=0.6, fences=1, fence_chance=0.6, poles=3, clutter=3,
     texture=(0.03, 0.1), grain_chance=0.0,
@@ -65,8 +52,11 @@ class StreetSettings:
     Attributes:
         width, height: of the sensor, px.
         people, cars, bikes: how many places the cast has; about a third of them are in view at a time.
-        night: dark, with a noisy sensor.
+        night: dark, with lamps and a noisy sensor.
         render_scale: rendered px per sensor px.
+        sensor: its pixels; None for those of a DAVIS346.
+        stamp_us: how coarse its timestamps are.
+        path: how the camera moves.
     """
 
     width: int = 346
@@ -76,6 +66,9 @@ class StreetSettings:
     bikes: int = 2
     night: bool = False
     render_scale: float = 0.5
+    sensor: SensorSettings | None = None
+    stamp_us: int = 1
+    path: CameraPath = CAMERA_PATHS["pan"]
 
 
 @dataclass(frozen=True)
@@ -103,41 +96,51 @@ class Street:
         self._edge = Edge.of(self._stage.camera)
         counts = (settings.people, settings.cars, settings.bikes)
         self._places = draw_places(self._dice, *counts, things=THINGS)
-        sensor = NIGHT if settings.night else DAY
-        self._pixels = draw_pixels(self._dice, sensor, 1, settings.height, settings.width)
+        sensor = settings.sensor or PRESETS["davis346"].typical(settings.night)
+        night = torch.full((1,), float(settings.night))
+        self._pixels = draw_pixels(self._dice, sensor, night, settings.height, settings.width)
         self._actors: dict[int, tuple[int, Actor]] = {}
 
     @torch.no_grad()
     def events(self) -> Iterator[Events]:
         """Events of one step of STEP_US after the other, sorted by time; never ends. May be called once."""
+        parts = self._settings.path.sub_frames
+        sub_us = STEP_US // parts
         first = self._pictures(0, [0])[0]
-        state = draw_state(self._dice, self._pixels, first)
-        step_s = STEP_US * 1e-6
-        for start in itertools.count(step=CHUNK_STEPS):
-            pictures = self._pictures(start, range(1, CHUNK_STEPS + 1))
-            follow = follow_share(self._pixels, pictures[0], step_s)
-            for index, picture in enumerate(pictures):
-                state, crossings = advance(self._dice, self._pixels, state, picture, follow, step_s)
-                yield self._timed(crossings, (start + index) * STEP_US)
+        state = settled(self._dice, self._pixels, first, respond(self._pixels, first, sub_us * 1e-6).noise)
+        for start_us in itertools.count(step=CHUNK_STEPS * STEP_US):
+            within_us = [sub_us * (part + 1) for part in range(CHUNK_STEPS * parts)]
+            pictures = self._pictures(start_us, within_us)
+            response = respond(self._pixels, pictures[0], sub_us * 1e-6)
+            made: list[Events] = []
+            for picture, end_us in zip(pictures, within_us, strict=True):
+                state, crossings = advance(self._dice, self._pixels, state, picture, response, sub_us * 1e-6)
+                made.append(self._timed(crossings, start_us + end_us - sub_us, sub_us))
+                if len(made) == parts:
+                    yield Events.concatenate(made)
+                    made = []
 
-    def _pictures(self, start: int, steps: Sequence[int]) -> list[Tensor]:
-        """Log intensity (1, H, W) at `steps` after step `start`, with the actors of that moment."""
-        start_us = start * STEP_US
-        t_us = [step * STEP_US for step in steps]
+    def _pictures(self, start_us: int, t_us: Sequence[int]) -> list[Tensor]:
+        """Log intensity (1, H, W) at `t_us` after `start_us`, with the actors of that moment."""
         t_s = torch.tensor(t_us) * 1e-6
         cast, _ = self._cast(start_us * 1e-6, t_s)
-        intensity = render(self._stage, cast, self._view([start_us + t for t in t_us]), t_s).intensity
+        at_us = [start_us + t for t in t_us]
+        view = self._view(at_us)
+        intensity = render(self._stage, cast, view, t_s).intensity
         light, stray = NIGHT_LIGHT if self._settings.night else DAY_LIGHT
         log = (intensity * light + stray).log()
+        if self._settings.night:
+            at = Moments(_cycle_s(at_us), view.shift_x, view.shift_y, log.shape[2], log.shape[3])
+            log += draw_lamps(Dice(self._seed + LAMP_SEED), LightSettings(), at)
         return [enlarge(picture, (self._settings.height, self._settings.width)) for picture in log.unbind(1)]
 
     def _view(self, t_us: list[int]) -> View:
-        period_us = CAMERA_PERIOD_S * 1_000_000
-        return self._stage.camera.at(torch.tensor([(t % period_us) * 1e-6 for t in t_us]))
+        return self._stage.camera.at(_cycle_s(t_us))
 
-    def _timed(self, crossings: Crossings, start_us: int) -> Events:
-        # Times inside a step fit 16 bits, which numpy sorts by radix, many times faster than 64.
-        inside_us = (crossings.share * STEP_US).numpy().astype(np.uint16)
+    def _timed(self, crossings: Crossings, start_us: int, length_us: int) -> Events:
+        # Times inside a sub-frame fit 16 bits, which numpy sorts by radix, many times faster than 64.
+        inside_us = (crossings.share * length_us).numpy().astype(np.uint16)
+        inside_us -= inside_us % self._settings.stamp_us
         order = np.argsort(inside_us, kind="stable")
         row, column = np.divmod(crossings.pixel.numpy()[order], self._settings.width)
         t_us = inside_us[order].astype(np.int64) + start_us
@@ -150,11 +153,11 @@ class Street:
         cast, actors = self._cast(t_us * 1e-6, t_s)
         camera, textures = self._stage.camera, self._stage.textures
         placement = project(cast.bodies, camera, self._view([t_us]), t_s)
-        parts = parts_to_px(cast.parts, placement)
+        parts = place_parts(cast, camera, placement)
         brush = Brush(textures.tile, torch.ones_like(placement.scale), self._stage.softness_px)
         ownership = paint(torch.zeros(1, 1, camera.height, camera.width), parts, cast.bodies.scene, brush)
         whole = silhouettes(parts[:, -1])
-        seen = (visible_share(whole, ownership) >= MIN_VISIBLE) & (cast.bodies.label != THING)
+        seen = (visible_share(whole, ownership) >= MIN_VISIBLE) & (cast.bodies.label >= 0)
         xyxy = loosen(whole, VisibilityRule.margin) / self._settings.render_scale
         xyxy = clip(xyxy, self._settings.width, self._settings.height)[seen]
         names = torch.tensor([actor.name for actor in actors], dtype=torch.int64)
@@ -188,13 +191,17 @@ class Street:
         return Cast(bodies, parts, camera.focal_px * height_m / first_z / TEXEL_PX), actors
 
 
+def _cycle_s(t_us: Sequence[int]) -> Tensor:
+    """(K,) seconds since the camera's path last began anew."""
+    period_us = CAMERA_PERIOD_S * 1_000_000
+    return torch.tensor([(t % period_us) * 1e-6 for t in t_us])
+
+
 def _draw_stage(dice: Dice, settings: StreetSettings) -> Stage:
-    """A gently swaying camera at eye height before a street of houses."""
-    height, width = (
-        round(settings.height * settings.render_scale),
-        round(settings.width * settings.render_scale),
-    )
-    camera = _draw_camera(dice, height, width)
+    """A camera at eye height before a street of houses."""
+    scale = settings.render_scale
+    height, width = round(settings.height * scale), round(settings.width * scale)
+    camera = street_camera(dice, settings.path, width, height)
     margin = STREET.margin
     textures = draw_textures(dice, 1, round(height * margin), round(width * margin))
     softness = torch.ones(1)
@@ -208,28 +215,3 @@ def _draw_stage(dice: Dice, settings: StreetSettings) -> Stage:
         tone=dice.uniform(1, 0.25, 0.45),
     )
     return Stage(camera, canvas, ground, textures, softness)
-
-
-def _draw_camera(dice: Dice, height: int, width: int) -> Camera:
-    """Swings turn and sway the camera slowly; their periods divide CAMERA_PERIOD_S."""
-    swing, turns = torch.zeros(1, AXES, 2), torch.ones(1, AXES, 2)
-    for axis, sizes, cycles in (
-        (SHIFT_X, (0.09 * width, 0.004 * width), (75, 331)),
-        (SHIFT_Y, (0.008 * height, 0.003 * height), (83, 410)),
-        (X_M, (0.5, 0.0), (80, 1)),
-    ):
-        swing[0, axis], turns[0, axis] = torch.tensor(sizes), torch.tensor(cycles).float()
-    omega = turns * (2 * math.pi / CAMERA_PERIOD_S)
-    phase = dice.uniform(AXES * 2, 0, 2 * math.pi).view(1, AXES, 2)
-    ones = torch.ones(1)
-    return Camera(
-        width,
-        height,
-        ones * 1.1 * width,
-        ones * -0.09 * height,
-        ones * 1.6,
-        torch.zeros(1, AXES),
-        swing,
-        omega,
-        phase,
-    )

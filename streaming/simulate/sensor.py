@@ -1,26 +1,24 @@
-"""The pixels of an event camera, after the DVS model of v2e (Hu, Liu & Delbruck, CVPRW 2021) and its defects.
+"""The sensors of event cameras: the ranges of their traits, and pixels drawn from them.
 
-Each pixel follows the logarithm of the intensity through a low pass that is slower in the dark, and emits an
-event each time it has moved by a threshold from a reference, which then moves with it. Thresholds differ from
-pixel to pixel and between polarities. Time runs in sub-frames; an event's time inside one is interpolated.
+What pixels then do with light is in `exposure.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from streaming.simulate.noise import Dice, Range, planes
 
-OFF, ON = 0, 1
 REFERENCE_LUMINANCE = 0.15
-"""Linear intensity at which the low pass has its stated time constant."""
-RATE_UNIT_S = 0.005
-"""The time that `max_rate` counts in."""
-LOST_THRESHOLDS = 4
-"""A pixel further than this from its reference gives up what it missed."""
+"""Linear intensity at which the low pass and the shot noise are as the settings say."""
+LEAST_THRESHOLD = 0.05
+NIGHT_NOISE = 4.0
+"""How many times more background events a sensor has at night: its gain is turned up."""
+NIGHT_SHOT = 1.5
 
 
 @dataclass(frozen=True)
@@ -30,28 +28,34 @@ class SensorSettings:
     Attributes:
         threshold: natural-log intensity steps.
         mismatch: relative deviation of thresholds between pixels.
-        bias: deviation of log(ON threshold / OFF threshold) / 2.
-        time_constant_s: of the low pass at REFERENCE_LUMINANCE.
-        max_rate: events a pixel emits at most in 5 ms (refractory period); drawn as a whole number.
-        shot_noise: deviation of the log intensity at each look.
-        noise_hz: background events a second and pixel; night multiplies by 4.
+        bias: deviation of log(ON threshold / OFF threshold) / 2. lean: its mean, above 0 for more OFF.
+        time_constant_s: of the photoreceptor's low pass at REFERENCE_LUMINANCE.
+        follower_s: of the second low pass, behind it.
+        unevenness: relative deviation of the photoreceptor's time constant between pixels.
+        refractory_s: time after an event in which a pixel is blind.
+        jitter_s: mean delay of an event on its way out.
+        shot_noise: deviation of the log intensity at each look, at REFERENCE_LUMINANCE.
+        noise_hz: background events a second and pixel; night multiplies by NIGHT_NOISE.
         hot_share: share of hot pixels. hot_hz: their rate.
-        night_chance: probability of a noisy, dark sensor.
-        ramp_chance, flicker_chance: of changing light and of lamps at mains frequency.
+        bus_hz: events a second that leave the chip at most; what is more is dropped at random.
+        night_chance: probability of a dark scene and a noisy sensor.
     """
 
-    threshold: Range = (0.18, 0.46)
+    threshold: Range = (0.18, 0.52)
     mismatch: Range = (0.02, 0.2)
     bias: float = 0.18
-    time_constant_s: Range = (0.0008, 0.012)
-    max_rate: Range = (1.0, 4.0)
-    shot_noise: Range = (0.002, 0.02)
-    noise_hz: Range = (0.002, 0.1)
+    lean: float = 0.0
+    time_constant_s: Range = (0.0006, 0.008)
+    follower_s: Range = (0.0003, 0.003)
+    unevenness: Range = (0.0, 0.3)
+    refractory_s: Range = (0.0003, 0.004)
+    jitter_s: Range = (0.00002, 0.0005)
+    shot_noise: Range = (0.003, 0.08)
+    noise_hz: Range = (0.005, 0.5)
     hot_share: Range = (1e-6, 4e-4)
     hot_hz: Range = (10.0, 80.0)
+    bus_hz: float = math.inf
     night_chance: float = 0.15
-    ramp_chance: float = 0.13
-    flicker_chance: float = 0.08
 
 
 @dataclass(frozen=True)
@@ -60,66 +64,58 @@ class Pixels:
 
     Attributes:
         on, off: (B, H, W) thresholds, log intensity.
-        time_constant_s: (B, 1, 1) at REFERENCE_LUMINANCE.
-        max_rate: (B, 1, 1) events in 5 ms.
-        shot_noise: (B, 1, 1) log intensity.
+        middle, half: (B, H, W) middle of the thresholds above the reference, and half their distance.
+        time_constant_s: (B, H, W) of the photoreceptor at REFERENCE_LUMINANCE. follower_s: (B, 1, 1).
+        refractory_s, jitter_s: (B,).
+        shot_noise: (B, 1, 1) log intensity at REFERENCE_LUMINANCE.
         noise_hz: (B,) a second and pixel. on_share: (B,) of ON among noise events.
         hot: (B, H) int64 indices of hot pixels in their picture, hot_hz: (B, H) their rates, 0 for none.
+        bus_hz: (B,) events a second at most.
     """
 
     on: Tensor
     off: Tensor
+    middle: Tensor
+    half: Tensor
     time_constant_s: Tensor
-    max_rate: Tensor
+    follower_s: Tensor
+    refractory_s: Tensor
+    jitter_s: Tensor
     shot_noise: Tensor
     noise_hz: Tensor
     on_share: Tensor
     hot: Tensor
     hot_hz: Tensor
+    bus_hz: Tensor
+
+    def scenes(self, rows: slice) -> Pixels:
+        """The sensors of some of the scenes."""
+        return Pixels(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-@dataclass(frozen=True)
-class SensorState:
-    """What pixels remember, (B, H, W) log intensity each: low-passed signal, and where the last event was."""
-
-    signal: Tensor
-    reference: Tensor
-
-
-@dataclass(frozen=True)
-class Crossings:
-    """Events of one sub-frame, in no order; each (E,).
-
-    Attributes:
-        pixel: int64 index into (B, H, W) flattened.
-        polarity: int64, OFF or ON.
-        share: float32 in [0, 1), when inside the sub-frame.
-    """
-
-    pixel: Tensor
-    polarity: Tensor
-    share: Tensor
-
-
-def draw_pixels(dice: Dice, settings: SensorSettings, scenes: int, height: int, width: int) -> Pixels:
-    """A sensor of its own for each of B scenes."""
-    night = dice.chance(scenes, settings.night_chance)
+def draw_pixels(dice: Dice, settings: SensorSettings, night: Tensor, height: int, width: int) -> Pixels:
+    """A sensor of its own for each of B scenes; `night` (B,) is 1 in the dark, else 0."""
+    scenes = len(night)
     threshold = dice.uniform(scenes, *settings.threshold)
-    bias = (dice.normal(scenes) * settings.bias).exp()
+    bias = (dice.normal(scenes) * settings.bias + settings.lean).exp()
     mismatch = planes(dice.uniform(scenes, *settings.mismatch))
+    unevenness = planes(dice.uniform(scenes, *settings.unevenness))
 
     def spread(mean: Tensor) -> Tensor:
-        return (planes(mean) * (1 + mismatch * dice.normal(scenes, height, width))).clamp_min(0.05)
+        odd = dice.normal(scenes, height, width).mul_(mismatch).add_(1)
+        return odd.mul_(planes(mean)).clamp_min_(LEAST_THRESHOLD)
 
-    low, high = settings.max_rate
-    rate = torch.where(dice.unit(scenes) < 0.4, low, dice.uniform(scenes, low, high).round())
+    on, off = spread(threshold * bias), spread(threshold / bias)
+    slowness = dice.grain(scenes, height, width).mul_(unevenness).exp_()
     hot, hot_hz = _draw_hot(dice, settings, scenes, height * width)
     return Pixels(
-        spread(threshold * bias), spread(threshold / bias),
-        planes(dice.log_uniform(scenes, *settings.time_constant_s)), planes(rate),
-        planes(dice.log_uniform(scenes, *settings.shot_noise) * (1 + 1.2 * night)),
-        dice.log_uniform(scenes, *settings.noise_hz) * (1 + 3 * night), dice.uniform(scenes, 0.3, 0.9),
-        hot, hot_hz,
+        on, off, (on - off) / 2, (on + off) / 2,
+        slowness.mul_(planes(dice.log_uniform(scenes, *settings.time_constant_s))),
+        planes(dice.log_uniform(scenes, *settings.follower_s)),
+        dice.log_uniform(scenes, *settings.refractory_s), dice.log_uniform(scenes, *settings.jitter_s),
+        planes(dice.log_uniform(scenes, *settings.shot_noise) * NIGHT_SHOT**night),
+        dice.log_uniform(scenes, *settings.noise_hz) * NIGHT_NOISE**night, dice.uniform(scenes, 0.3, 0.9),
+        hot, hot_hz, torch.full_like(night, settings.bus_hz),
     )  # fmt: skip
 
 
@@ -129,93 +125,3 @@ def _draw_hot(dice: Dice, settings: SensorSettings, scenes: int, pixels: int) ->
     hot = dice.whole(scenes * most, 0, pixels).view(scenes, most)
     on = torch.arange(most, device=dice.device) < share * pixels
     return hot, dice.uniform(scenes * most, *settings.hot_hz).view(scenes, most) * on
-
-
-def draw_state(dice: Dice, pixels: Pixels, log_intensity: Tensor) -> SensorState:
-    """A sensor that has long looked at (B, H, W): every pixel somewhere between its two thresholds."""
-    guard = 3 * pixels.shot_noise
-    low, high = (pixels.off - guard).clamp_min(0.02), (pixels.on - guard).clamp_min(0.02)
-    above = dice.unit(*log_intensity.shape) * (low + high) - low
-    return SensorState(log_intensity, log_intensity - above)
-
-
-def follow_share(pixels: Pixels, log_intensity: Tensor, step_s: float) -> Tensor:
-    """(B, H, W) how far the low pass of each pixel gets towards its input in `step_s`: slower in the dark."""
-    slowness = (REFERENCE_LUMINANCE / log_intensity.exp().clamp_min(0.03)).clamp_(0.2, 4)
-    return 1 - torch.exp(-step_s / slowness.mul_(pixels.time_constant_s))
-
-
-def advance(
-    dice: Dice, pixels: Pixels, state: SensorState, log_intensity: Tensor, follow: Tensor, step_s: float
-) -> tuple[SensorState, Crossings]:
-    """Move on by one sub-frame.
-
-    Args:
-        dice: chance of shot noise, background events and hot pixels.
-        pixels: the sensors.
-        state: what they remember; not changed.
-        log_intensity: (B, H, W) at the end of the sub-frame.
-        follow: (B, H, W) from `follow_share`.
-        step_s: length of the sub-frame.
-    """
-    signal = torch.lerp(state.signal, log_intensity, follow)
-    noise = dice.grain(*signal.shape).mul_(pixels.shot_noise)
-    away = noise.add_(signal).sub_(state.reference)
-    moved = ((away >= pixels.on) | (away <= -pixels.off)).view(-1).nonzero()[:, 0]
-    reference, crossings = _emit(pixels, state, signal, away, moved, step_s)
-    return SensorState(signal, reference), _join(crossings, _background(dice, pixels, step_s))
-
-
-def _emit(
-    pixels: Pixels, state: SensorState, signal: Tensor, away: Tensor, moved: Tensor, step_s: float
-) -> tuple[Tensor, Crossings]:
-    """The new reference, and all events of the pixels `moved` (M,), each at its own time.
-
-    A pixel so far from its reference that its rate cannot follow forgets what it missed.
-    """
-    distance = away.view(-1)[moved]
-    rising = distance > 0
-    threshold = torch.where(rising, pixels.on.view(-1)[moved], pixels.off.view(-1)[moved])
-    most = (pixels.max_rate.view(-1) * (step_s / RATE_UNIT_S)).round().clamp_min(1)[moved // away[0].numel()]
-    count = torch.minimum((distance.abs() / threshold).floor(), most)
-    step = torch.where(rising, threshold, -threshold)
-    old = state.reference.view(-1)[moved]
-    lost = distance.abs() > LOST_THRESHOLDS * threshold
-    reference = state.reference.clone()
-    reference.view(-1)[moved] = torch.where(lost, signal.view(-1)[moved], old + count * step)
-    before, after = state.signal.view(-1)[moved], signal.view(-1)[moved]
-    travelled = after - before
-    travelled = torch.where(travelled.abs() < 1e-6, torch.full_like(travelled, 1e-6), travelled)
-    first, each = (old + step - before) / travelled, step / travelled
-    return reference, _list_events(moved, rising, count.long(), first, each)
-
-
-def _list_events(moved: Tensor, rising: Tensor, count: Tensor, first: Tensor, each: Tensor) -> Crossings:
-    """One row an event: the i-th of a pixel comes at `first + i * each`, kept inside the sub-frame."""
-    which = torch.arange(len(moved), device=moved.device).repeat_interleave(count)
-    number = torch.arange(len(which), device=moved.device) - (count.cumsum(0) - count)[which]
-    share = first[which] + number * each[which]
-    return Crossings(moved[which], rising[which].long(), share.clamp(0, 0.999))
-
-
-def _background(dice: Dice, pixels: Pixels, step_s: float) -> Crossings:
-    """Leak and junction noise anywhere, and hot pixels."""
-    scenes, height, width = pixels.on.shape
-    expected = pixels.noise_hz * (step_s * height * width)
-    amount = torch.poisson(expected, generator=dice.generator).long()
-    scene = torch.arange(scenes, device=dice.device).repeat_interleave(amount)
-    pixel = scene * (height * width) + dice.whole(len(scene), 0, height * width)
-    polarity = (dice.unit(len(scene)) < pixels.on_share[scene]).long()
-    hits = torch.poisson(pixels.hot_hz * step_s, generator=dice.generator).long().view(-1)
-    offset = torch.arange(scenes, device=dice.device)[:, None] * (height * width)
-    hot = (pixels.hot + offset).view(-1).repeat_interleave(hits)
-    everything = torch.cat((pixel, hot))
-    return Crossings(everything, torch.cat((polarity, torch.ones_like(hot))), dice.unit(len(everything)))
-
-
-def _join(first: Crossings, second: Crossings) -> Crossings:
-    return Crossings(
-        torch.cat((first.pixel, second.pixel)),
-        torch.cat((first.polarity, second.polarity)),
-        torch.cat((first.share, second.share)),
-    )

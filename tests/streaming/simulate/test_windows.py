@@ -10,6 +10,7 @@ import torch
 from benchmarks.simulator_sheet import measure
 from streaming.simulate.brush import Ownership
 from streaming.simulate.labels import IGNORE, LABEL, NOTHING, VisibilityRule, judge
+from streaming.simulate.light import LightSettings
 from streaming.simulate.sensor import SensorSettings
 from streaming.simulate.windows import Windows, WindowSettings, simulate_windows
 
@@ -64,13 +65,14 @@ def test_settings_change_the_window() -> None:
 def test_before_a_still_camera_nearly_all_events_are_in_boxes() -> None:
     clean = SensorSettings(
         threshold=(0.2, 0.3), noise_hz=(1e-9, 1e-9), shot_noise=(1e-6, 1e-6), hot_share=(1e-9, 1e-9),
-        night_chance=0, ramp_chance=0, flicker_chance=0,
+        night_chance=0,
     )  # fmt: skip
+    light = LightSettings(ramp_chance=0, flicker_chance=0, lamp_chance=0, sweep_chance=0)
     still = replace(WindowSettings().camera, still_chance=1.0, still_px_s=(1e-6, 1e-6))
     cast = replace(
         WindowSettings().cast, person_chance=1.0, max_distractors=0, kinds=(1.0, 0.0, 0.0, 0.0, 0.0)
     )
-    settings = replace(WindowSettings(), sensor=clean, camera=still, cast=cast)
+    settings = replace(WindowSettings(), sensor=clean, light=light, camera=still, cast=cast)
     windows = simulate_windows(settings, seed=2, batch=16)
     inside = outside = 0.0
     for index, counts in enumerate(windows.counts.float().sum((1, 2))):
