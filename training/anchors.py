@@ -6,9 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.catalogue import Anchors
+from training.augment import boxes_to_view, plain_view
+from training.datasets.pool import Chunks
 from training.errors import BadTraining
 
 ROUNDS = 100
+ENOUGH_BOXES, MOST_CHUNKS = 2_000, 32
+
+
+def anchors_of(chunks: Chunks, first: int, grid: tuple[int, int]) -> Anchors:
+    """Anchors of the boxes in the chunks from `first` on, as they fall on a (width, height) grid.
+
+    Raises:
+        BadTraining: see `fit_anchors`.
+    """
+    sizes: list[NDArray[np.float32]] = [np.zeros((0, 2), np.float32)]
+    for number in range(first, first + MOST_CHUNKS):
+        for window in chunks.load(number):
+            boxes = boxes_to_view(window.xyxy, plain_view(window.shape, grid), window.shape[3])
+            sizes.append(boxes[:, 2:] - boxes[:, :2])
+        if sum(map(len, sizes)) >= ENOUGH_BOXES:
+            break
+    return fit_anchors(np.concatenate(sizes))
 
 
 def fit_anchors(sizes: NDArray[np.floating], levels: int = 2, per_level: int = 3) -> Anchors:

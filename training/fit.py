@@ -3,34 +3,36 @@
 The run's folder holds `checkpoint.pt` (to go on from), `log.jsonl`, `curves.png`, and `weights/` with the
 averaged weights and their card, renewed at every checkpoint. A file named STOP in the folder ends the run
 well: the learning rate falls to 0 over as many minutes as the file says (none by default), then the last
-evaluation and the card follow.
+evaluation and the card follow. Several trainers make one run, see `training.distributed`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from model.networks import Network, build
-from training.batches import Batches
-from training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from training.checkpoint import Learner, Place, Progress, load_checkpoint, save_checkpoint
 from training.data import TrainingData
-from training.datasets.pool import Chunks, Pool
-from training.datasets.spec import simulated
+from training.datasets.pool import Chunks
+from training.datasets.spec import data_from_spec
+from training.distributed import Group, joined
 from training.ema import WeightAverage
-from training.measure import Report, layer_warnings, measure
+from training.errors import Diverged
+from training.measure import measure
 from training.optim import Trainer, make_optimizer
 from training.plots import plot_run
-from training.progress import Log, MeanLoss, OnProgress, TrainProgress
+from training.progress import OnProgress
+from training.reporter import Reporter
 from training.schedule import Budget, learning_rate
 from training.settings import TrainSettings
 from training.ship import ship
-from training.start import start_from
-
-LOG_STEPS = 50
+from training.start import first_network
+from training.supply import Windows
 
 
 def train(
@@ -40,8 +42,9 @@ def train(
 
     Args:
         settings: the run.
-        on_progress: called about once a second, and with a message at every checkpoint.
-        data: windows; simulated scenes where it is None.
+        on_progress: called about once a second, and with a message at every checkpoint; by the leader of
+            several trainers alone.
+        data: windows, in place of those that the settings name.
 
     Returns:
         The path of the weights, OUT/weights/NAME.safetensors, with NAME.json beside it.
@@ -49,162 +52,179 @@ def train(
     Raises:
         BadDataset: the data set is bad; the message says which file and what is wrong with it.
         BadTraining: settings mean nothing, or the folder's checkpoint is of other settings.
-        Diverged: the loss is no number any more.
+        Diverged: the loss is no number any more, and going back to the checkpoint did not help.
         GeneratorDied: the process that simulates windows ended.
     """
     torch.set_num_threads(settings.threads)
     settings.out.mkdir(parents=True, exist_ok=True)
-    run = _Run(settings, data or simulated(settings), on_progress or _say_nothing)
-    with run.data.chunks(run.next_chunk) as chunks:
-        run.go(chunks)
-    return run.finish()
+    with joined(settings.device) as group:
+        windows = data or data_from_spec(settings.data, settings)
+        run = _Run(settings, windows, on_progress, group)
+        try:
+            run.go()
+            return run.finish()
+        finally:
+            run.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What the leader says before a step.
+
+    Attributes:
+        fraction: of the budget that is spent.
+        lr: learning rate.
+        ends: whether the run is over.
+        saves: whether it is time for a checkpoint.
+    """
+
+    fraction: float
+    lr: float
+    ends: bool
+    saves: bool
 
 
 class _Run:
-    """The state of one run."""
+    """The state of one run in one trainer."""
 
-    def __init__(self, settings: TrainSettings, data: TrainingData, on_progress: OnProgress) -> None:
-        self.settings = settings
-        self.data = data
-        self.on_progress = on_progress
-        self.log = Log(settings.out / "log.jsonl")
-        self.rng = np.random.default_rng(settings.seed)
-        self.network = _new_network(settings, len(data.classes))
+    def __init__(
+        self, settings: TrainSettings, data: TrainingData, on_progress: OnProgress | None, group: Group
+    ) -> None:
+        self.settings, self.data, self.group = settings, data, group
+        self.checkpoint = settings.out / "checkpoint.pt"
+        self.rng = np.random.default_rng(settings.seed if group.leads else [settings.seed, group.rank])
+        self.network = group.synchronised(first_network(settings, data, group))
         self.average = WeightAverage(self.network, settings.ema)
-        self.trainer = Trainer(self.network, make_optimizer(self.network, settings), settings)
-        self.progress, self.position = self._start_or_resume()
-        self.first_views = self.progress.views
+        self.trainer = Trainer(self.network, make_optimizer(self.network, settings), settings, group)
+        self.learner = Learner(self.network, self.average, self.trainer.optimizer, self.trainer.scaler)
+        self.progress = Progress()
+        self.place: Place | None = None
+        if settings.resume and self.checkpoint.exists():
+            self._load()
         self.budget = Budget(settings.steps, settings.minutes, self.progress.spent_s)
-        self.losses = MeanLoss()
-        self.map50: float | None = None
-        self.told_s = 0.0
+        self.reporter = Reporter(settings, self.progress, self.budget, on_progress) if group.leads else None
+        self.retries = settings.retries
+        self.saved_s = time.monotonic()
 
-    @property
-    def next_chunk(self) -> int:
-        return 0 if self.position is None else int(self.position[0, 0])
+    def _load(self) -> None:
+        self.progress, places = load_checkpoint(self.checkpoint, self.settings, self.learner, self.group.size)
+        self.place = places[self.group.rank]
 
-    @property
-    def checkpoint(self) -> Path:
-        return self.settings.out / "checkpoint.pt"
+    def go(self) -> None:
+        """Train until the budget is spent or STOP appears; back to the checkpoint where the run diverged."""
+        while True:
+            try:
+                with contextlib.ExitStack() as opened:
+                    # The first one to ask may have recordings to read; the others find them read.
+                    with self.group.leader_first():
+                        chunks = opened.enter_context(self.data.chunks(self._first_chunk()))
+                    self._train(self.group.own(chunks))
+                return
+            except Diverged as error:
+                self._go_back(error)
 
-    def _start_or_resume(self) -> tuple[Progress, torch.Tensor | None]:
-        if not (self.settings.resume and self.checkpoint.exists()):
-            self.log.path.unlink(missing_ok=True)
-            return Progress(), None
-        return load_checkpoint(
-            self.checkpoint, self.settings, self.network, self.average, self.trainer.optimizer, self.rng
-        )
+    def _first_chunk(self) -> int:
+        return self.group.first_chunk(0 if self.place is None else int(self.place.position[0, 0]))
 
-    def go(self, chunks: Chunks) -> None:
-        """Train until the budget is spent or STOP appears."""
-        settings = self.settings
-        wait = settings.steps is not None
-        pool = Pool(chunks, capacity=settings.pool, views=settings.views, wait=wait)
-        if self.position is not None:
-            pool.restore(self.position.numpy())
-        batches = Batches(pool, settings, self.rng)
-        saved_s = time.monotonic()
-        while not self.budget.finished(self.progress.step):
-            self._step(batches)
-            self._look_for_stop()
-            if time.monotonic() - saved_s >= 60 * settings.save_minutes:
-                self._save(pool)
-                saved_s = time.monotonic()
-        self._save(pool)
+    def _train(self, chunks: Chunks) -> None:
+        windows = Windows(chunks, self.settings, self.rng)
+        if self.place is not None:
+            windows.pool.restore(self.place.restore(self.rng))
+        while not (order := self._order()).ends:
+            self._step(windows, order)
+            if order.saves:
+                self._save(windows)
+        self._keep(windows)
 
-    def _step(self, batches: Batches) -> None:
-        fraction = self.budget.fraction(self.progress.step)
-        lr = learning_rate(self.settings.lr, fraction) * self.budget.ebb()
-        loss = self.trainer.step(batches.next(fraction), lr)
+    def _order(self) -> _Order:
+        """The leader's, for all: clocks differ, and all must do the same."""
+        self._look_for_stop()
+        step, settings = self.progress.step, self.settings
+        fraction = self.budget.fraction(step)
+        lr = learning_rate(settings.lr, fraction) * self.budget.ebb() * self.progress.lr_scale
+        due = time.monotonic() - self.saved_s >= 60 * settings.save_minutes
+        fraction, lr, ends, saves = self.group.agree([fraction, lr, self.budget.finished(step), due])
+        return _Order(fraction, lr, bool(ends), bool(saves))
+
+    def _step(self, windows: Windows, order: _Order) -> None:
+        loss = self.trainer.step(windows.next(order.fraction), order.lr)
         self.average.update(self.network)
         self.progress.step += 1
-        self.progress.views += self.settings.batch
-        self.losses.add(loss)
-        if self.progress.step % LOG_STEPS == 0:
-            now = self._now(lr)
-            self.log.write_progress(
-                now, minutes=self.budget.elapsed_s / 60, pool=len(batches.pool), chunk=batches.pool.next_chunk
-            )
-            self._tell(now)
-
-    def _now(self, lr: float, message: str = "") -> TrainProgress:
-        box, obj, cls = self.losses.take()
-        step, seconds = self.progress.step, self.budget.elapsed_s - self.budget.spent_s
-        return TrainProgress(
-            fraction=self.budget.fraction(step), eta_s=self.budget.eta_s(step), step=step,
-            views=self.progress.views, lr=lr, box=box, obj=obj, cls=cls,
-            views_per_s=(self.progress.views - self.first_views) / max(seconds, 1e-9),
-            map50=self.map50, message=message,
-        )  # fmt: skip
-
-    def _tell(self, now: TrainProgress) -> None:
-        if now.message or time.monotonic() - self.told_s >= 1:
-            self.told_s = time.monotonic()
-            self.on_progress(now)
+        self.progress.views += self.settings.batch * self.group.size
+        if self.reporter:
+            self.reporter.step(loss, self.trainer.norm)
+            if self.progress.step % self.settings.log_steps == 0:
+                self.reporter.line(windows, order.lr)
 
     def _look_for_stop(self) -> None:
         stop = self.settings.out / "STOP"
-        if not stop.exists():
+        if not self.reporter or not stop.exists():
             return
         text = stop.read_text(encoding="utf-8").strip()
         stop.unlink()
         minutes = float(text) if text.replace(".", "", 1).isdigit() else 0.0
         self.budget.end_in(60 * minutes)
-        self._tell(self._now(0.0, f"STOP found: ending in {minutes:g} minutes"))
+        self.reporter.tell(f"STOP found: ending in {minutes:g} minutes")
 
-    def _save(self, pool: Pool) -> None:
-        """Checkpoint first, so that nothing is lost if the rest fails; then measure and stage the weights."""
+    def _go_back(self, error: Diverged) -> None:
+        """To the last checkpoint, at half the learning rate."""
+        if not self.checkpoint.exists():
+            raise Diverged(f"{error}. There is no checkpoint yet: start again that way") from error
+        diverged, halved = self.progress.step, self.progress.lr_scale / 2
+        self._load()
+        where = f"{self.checkpoint}, of step {self.progress.step}"
+        if not self.retries:
+            raise Diverged(
+                f"{error}. The last good state is {where}: the same command with a lower --lr goes on from it"
+            ) from error
+        self.retries -= 1
+        self.progress.lr_scale = halved
+        if self.reporter:
+            self.reporter.follow(self.progress)
+            self.reporter.tell(
+                f"{error}. Gone back from step {diverged} to {where}, and on at {halved:g} times the "
+                "learning rate"
+            )
+
+    def _keep(self, windows: Windows) -> None:
+        """Write the checkpoint."""
         self.progress.spent_s = self.budget.elapsed_s
-        position = torch.from_numpy(pool.position())
-        save_checkpoint(
-            self.checkpoint, self.settings, self.network, self.average, self.trainer.optimizer, self.rng,
-            position, self.progress,
-        )  # fmt: skip
-        report = self._measure(self.settings.validation)
-        ship(
-            self.settings,
-            self.network.layout,
-            self.average.network(self.network),
-            report,
-            self.data,
-            self.progress,
-        )
-        plot_run(self.log, self.settings.out / "curves.png")
+        # Running statistics of tdBN; all other values are the same in every trainer.
+        buffers = [name for name, value in self.network.named_buffers() if value.is_floating_point()]
+        for values in (self.network.state_dict(), self.average.values):
+            self.group.average(values[name] for name in buffers)
+        self.place = Place.of(self.rng, windows.pool.position())
+        places = self.group.gather(self.place)
+        if self.group.leads:
+            save_checkpoint(self.checkpoint, self.settings, self.learner, places, self.progress)
 
-    def _measure(self, windows: int) -> Report:
-        average = self.average.network(self.network)
+    def _save(self, windows: Windows) -> None:
+        """Checkpoint first, so that nothing is lost if the rest fails; then measure and stage the weights."""
+        self._keep(windows)
+        if self.reporter:
+            self._measure_and_ship(self.reporter, self.settings.validation, last=False)
+        self.saved_s = time.monotonic()
+
+    def _measure_and_ship(self, reporter: Reporter, windows: int, *, last: bool) -> Path:
+        network = self.average.network(self.network)
         report = measure(
-            average, self.data.held_out(windows), self.settings.grid, self.data.classes,
+            network, self.data.held_out(windows), self.settings.grid, self.data.classes,
             encoding=self.settings.recipe.encoding,
         )  # fmt: skip
-        self.map50 = report.scores.map50
-        self.log.write(
-            "validation", step=self.progress.step, views=self.progress.views,
-            minutes=self.budget.elapsed_s / 60, **report.to_json(),
-        )  # fmt: skip
-        notes = [f"mAP50 {report.scores.map50:.3f} on {windows} held-out windows", *layer_warnings(report)]
-        self._tell(self._now(0.0, "; ".join(notes)))
-        return report
+        reporter.validated(report, last=last)
+        weights = ship(self.settings, network.layout, network, report, self.data, self.progress)
+        plot_run(reporter.log, self.settings.out / "curves.png")
+        return weights
 
     def finish(self) -> Path:
         """The last evaluation, the weights and the card."""
-        average = self.average.network(self.network)
-        report = self._measure(self.settings.final_validation)
-        weights = ship(self.settings, self.network.layout, average, report, self.data, self.progress)
-        plot_run(self.log, self.settings.out / "curves.png")
+        weights = self.settings.out / "weights" / f"{self.settings.name}.safetensors"
+        if self.reporter:
+            weights = self._measure_and_ship(self.reporter, self.settings.final_validation, last=True)
+        self.group.wait()
         return weights
 
-
-def _new_network(settings: TrainSettings, classes: int) -> Network:
-    torch.manual_seed(settings.seed)
-    width, height = settings.grid
-    network = build(settings.recipe.layout(settings.layout, classes), height=height, width=width)
-    if settings.init is not None:
-        start_from(network, settings.init)
-    # The stubs of torch 2.13 leave memory_format out of Module.to.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network.to(settings.device).train()
-
-
-def _say_nothing(_: TrainProgress) -> None:
-    return None
+    def close(self) -> None:
+        """Let go of what the run holds."""
+        if self.reporter:
+            self.reporter.close()

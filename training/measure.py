@@ -18,9 +18,9 @@ from model.encodings import encode
 from model.networks import Network, readout_weight
 from model.postprocess import detections
 from training.activity import Activity, ActivitySum
-from training.augment import Sample, plain_view, render
+from training.augment import Labelled, Sample, plain_view, render
 from training.batches import collate
-from training.datasets import BoxRule, LabelledWindow
+from training.datasets import BoxRule
 from training.merging import merge_steps
 from training.metrics import Truth, found_judged, total_boxes, truth_judged
 from training.metrics.average_precision import Scores, average_precision
@@ -29,7 +29,6 @@ from training.metrics.operating import THRESHOLDS, Operating, operating_point
 
 AP_THRESHOLD, AP_IOU = 0.005, 0.6
 RUN_IOU = 0.45
-DEAD, SATURATED = 0.0005, 0.9
 
 OnProgress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
@@ -78,7 +77,7 @@ class Report:
 
 def measure(
     network: Network,
-    windows: Sequence[LabelledWindow],
+    windows: Sequence[Labelled],
     grid: tuple[int, int],
     classes: tuple[str, ...],
     *,
@@ -132,7 +131,7 @@ class _Run:
         self.fine: list[list[Detections]] = []  # of each step asked for, of each window
         self.coarse: list[Detections] = []
 
-    def add(self, windows: Sequence[LabelledWindow]) -> None:
+    def add(self, windows: Sequence[Labelled]) -> None:
         views = [plain_view(w.shape, self.grid) for w in windows]
         samples = [render(w, view, self.grid) for w, view in zip(windows, views, strict=True)]
         px_per_cell = [1 / view.scale for view in views]
@@ -193,17 +192,6 @@ class _Run:
             confusion=confusion(self.coarse, self.truth, self.classes, operating.threshold),
             activity=self.activity.mean(),
         )
-
-
-def layer_warnings(report: Report) -> list[str]:
-    """Layers that cannot learn: silent ones get hardly any gradient, saturated ones pass nothing on."""
-    found = []
-    for name, rate in report.activity.firing.items():
-        if rate < DEAD:
-            found.append(f"{name} is silent: it fires {rate:.5f} a neuron and step and hardly learns")
-        elif rate > SATURATED:
-            found.append(f"{name} is saturated: it fires {rate:.2f} a neuron and step and passes nothing on")
-    return found
 
 
 def json_values(value: Any) -> Any:

@@ -12,6 +12,7 @@ from model.encodings import encode
 from model.networks import Network
 from model.sites import sites
 from training.batches import Batch
+from training.distributed import ALONE, Group
 from training.errors import Diverged
 from training.loss import Loss, detection_loss
 from training.settings import Precision, TrainSettings
@@ -32,15 +33,16 @@ def forward(
     precision: Precision,
     encoding: Encoding,
     rates: list[Tensor] | None = None,
+    call: nn.Module | None = None,
 ) -> tuple[Tensor, ...]:
     """Raw maps of a batch of windows (T, B, C, H, W) of counts; convolutions in `precision`.
 
-    `rates` gets the layers' firing rates, see `Network.forward`.
+    `rates` gets the layers' firing rates, see `Network.forward`; `call` is called in place of the network.
     """
     counts = seen_by(network, counts)
     x = encode(counts.flatten(0, 1).contiguous(memory_format=torch.channels_last), encoding)
     with torch.autocast(counts.device.type, _TYPES[precision], enabled=precision != "float32"):
-        maps: tuple[Tensor, ...] = network(x.view(*counts.shape[:2], *x.shape[1:]), rates)
+        maps: tuple[Tensor, ...] = (call or network)(x.view(*counts.shape[:2], *x.shape[1:]), rates)
     return maps
 
 
@@ -56,19 +58,32 @@ def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.A
 
 
 class Trainer:
-    """Applies batches to a network."""
+    """Applies batches to a network.
 
-    def __init__(self, network: Network, optimizer: torch.optim.Optimizer, settings: TrainSettings) -> None:
+    Attributes:
+        norm: the last gradient's norm before clipping.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: torch.optim.Optimizer,
+        settings: TrainSettings,
+        group: Group = ALONE,
+    ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.settings = settings
+        self.group = group
         self.scaler = torch.amp.GradScaler(settings.device, enabled=settings.precision == "float16")
+        self.norm = 0.0
+        self._call = group.spread(network)
 
     def step(self, batch: Batch, lr: float) -> Loss:
         """One update.
 
         Raises:
-            Diverged: the loss is NaN or infinite; the weights are as they were before.
+            Diverged: the loss is NaN or infinite, here or in another trainer; the weights are as before.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -77,7 +92,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(loss.total))
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm).item()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss
@@ -85,7 +100,9 @@ class Trainer:
     def _loss(self, batch: Batch) -> Loss:
         layout, settings = self.network.layout, self.settings
         rates: list[Tensor] = []
-        maps = forward(self.network, batch.counts, settings.precision, settings.recipe.encoding, rates)
+        maps = forward(
+            self.network, batch.counts, settings.precision, settings.recipe.encoding, rates, self._call
+        )
         loss = detection_loss(maps, batch.targets, layout, settings.loss)
         if settings.loss.firing > 0 and rates:
             loss = loss.plus(settings.loss.firing * self._synaptic_rate(rates, batch.counts.shape))
@@ -96,10 +113,10 @@ class Trainer:
         layers = sites(self.network.layout, shape[-2], shape[-1]).neurons
         weights = torch.tensor([float(sum(k.macs for k in s.targets)) for s in layers if s.spiking])
         shares = (weights / weights.sum()).to(rates[0].device)
-        return torch.stack(rates) @ shares
+        return torch.stack(rates).float() @ shares
 
     def _check(self, loss: Loss, lr: float) -> None:
-        if math.isfinite(loss.total.item()):
+        if not self.group.any(not math.isfinite(loss.total.item())):
             return
         raise Diverged(
             f"the loss is {loss.total.item()} (box {loss.box.item()}, obj {loss.obj.item()}, cls "

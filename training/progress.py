@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from training.board import Board
 from training.loss import Loss
 
 
@@ -23,6 +24,7 @@ class TrainProgress:
         views_per_s: pace of this part of the run.
         lr: learning rate.
         box, obj, cls: parts of the loss, means over the last steps.
+        waited: share of its time that the trainer waited for windows.
         map50: mAP50 of the last validation, None before the first.
         message: what just happened, empty most of the time.
     """
@@ -30,12 +32,13 @@ class TrainProgress:
     fraction: float
     eta_s: float | None
     step: int
-    views: int
-    views_per_s: float
-    lr: float
-    box: float
-    obj: float
-    cls: float
+    views: int = 0
+    views_per_s: float = 0.0
+    lr: float = 0.0
+    box: float = 0.0
+    obj: float = 0.0
+    cls: float = 0.0
+    waited: float = 0.0
     map50: float | None = None
     message: str = ""
 
@@ -63,14 +66,22 @@ class MeanLoss:
 
 
 class Log:
-    """One JSON object a line, appended; `kind` is "train" or "validation"."""
+    """One JSON object a line, appended; `kind` is "train", "validation" or "message".
+
+    Attributes:
+        path: the file.
+        board: told of every row as well, where there is one.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.board: Board | None = None
 
     def write(self, kind: str, **values: Any) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, **values}) + "\n")
+        if self.board:
+            self.board.write(kind, values)
 
     def write_progress(self, progress: TrainProgress, **values: Any) -> None:
         self.write("train", **asdict(progress), **values)
@@ -81,3 +92,13 @@ class Log:
             return []
         lines = self.path.read_text(encoding="utf-8").splitlines()
         return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+    def cut(self, step: int) -> None:
+        """Leave out the rows of later steps: a run that goes on from `step` writes them again."""
+        if not self.path.exists():
+            return
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        # A run that was killed may have left half a line, always the last.
+        whole = [line for line in lines if line.endswith("\n")]
+        kept = [line for line in whole if json.loads(line)["step"] <= step]
+        self.path.write_text("".join(kept), encoding="utf-8")

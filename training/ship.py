@@ -12,6 +12,7 @@ from model.layout import LAYOUTS, Layout, layout_to_yaml, named_layout
 from model.networks import Network
 from model.weights import save
 from training.checkpoint import Progress
+from training.command import command
 from training.data import TrainingData
 from training.measure import RUN_IOU, Report
 from training.settings import TrainSettings
@@ -65,22 +66,6 @@ def _named(layout: Layout) -> str | None:
     return layout.name if plain == layout else None
 
 
-def command(settings: TrainSettings) -> str:
-    """The command that makes these weights again, defaults left out."""
-    default = TrainSettings(out=Path("runs/default"), steps=1)
-    budget = (
-        f"--minutes {settings.minutes:g}" if settings.minutes is not None else f"--steps {settings.steps}"
-    )
-    # The folder's own name alone: a card that is passed on keeps the paths of its maker's machine to itself.
-    out = f"runs/{settings.out.name}"
-    words = [f"spikesight train --layout {settings.layout} --out {out} {budget} --seed {settings.seed}"]
-    for name in ("batch", "lr", "precision", "device", "views", "generators", "warm_share", "threads"):
-        value = getattr(settings, name)
-        if value != getattr(default, name):
-            words.append(f"--{name.replace('_', '-')} {value}")
-    return " ".join(words)
-
-
 def _training(settings: TrainSettings, data: TrainingData, progress: Progress) -> dict[str, Any]:
     return {
         "command": command(settings),
@@ -89,5 +74,6 @@ def _training(settings: TrainSettings, data: TrainingData, progress: Progress) -
         "views": progress.views,
         "minutes": round(progress.spent_s / 60, 1),
         "torch": torch.__version__,
+        "warnings": sorted(progress.warnings.values()),
         **data.describe(),
     }

@@ -1,13 +1,70 @@
-"""`start_from`: first weights out of older ones, of another number of steps or another recipe."""
+"""`first_network`: the network of a run before its first step; and first weights out of older ones."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import torch
 
-from model.card import find
-from model.networks import Network
+from model.card import ENCODING_CHANNELS, find
+from model.catalogue import Anchors
+from model.networks import Network, build
 from model.weights import load
+from training.anchors import anchors_of
+from training.data import TrainingData
+from training.distributed import Group
 from training.errors import BadTraining
+from training.settings import TrainSettings
+
+
+def first_network(settings: TrainSettings, data: TrainingData, group: Group) -> Network:
+    """The network with its first weights, on its device, ready to train.
+
+    Raises:
+        UnknownModel, BadLayout: there is no such layout, or it cannot be built.
+        BadTraining: the data has another number of steps or channels; and see `start_from`, `fit_anchors`.
+        BadWeights: see `start_from`.
+    """
+    if group.leads:
+        _check_windows(settings, data)
+    torch.manual_seed(settings.seed)
+    width, height = settings.grid
+    recipe = settings.recipe
+    if settings.anchors == "fitted":
+        recipe = replace(recipe, anchors=group.gather(_fitted(settings, data) if group.leads else ())[0])
+    network = build(recipe.layout(settings.layout, len(data.classes)), height=height, width=width)
+    if settings.init is not None:
+        start_from(network, settings.init)
+    # The stubs of torch 2.13 leave memory_format out of Module.to.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(settings.device).train()
+
+
+def _check_windows(settings: TrainSettings, data: TrainingData) -> None:
+    encoding, (steps, channels) = settings.recipe.encoding, data.held_out(1)[0].shape[:2]
+    if channels != ENCODING_CHANNELS[encoding][0]:
+        fitting = [name for name, (counted, _) in ENCODING_CHANNELS.items() if counted == channels]
+        raise BadTraining(
+            f"the data has {channels} channels, the encoding {encoding!r} takes "
+            f"{ENCODING_CHANNELS[encoding][0]}; give --encoding {' or '.join(fitting) or 'of that many'}"
+        )
+    if steps != settings.window_steps:
+        raise BadTraining(
+            f"the data's windows have {steps} steps, window_steps is {settings.window_steps}; make them equal"
+        )
+
+
+def _fitted(settings: TrainSettings, data: TrainingData) -> Anchors:
+    """Anchors of the data's boxes; those of a run that goes on are kept in its folder."""
+    kept = settings.out / "anchors.json"
+    if settings.resume and kept.exists():
+        levels = json.loads(kept.read_text(encoding="utf-8"))
+        return tuple(tuple((w, h) for w, h in level) for level in levels)
+    with data.chunks(0) as chunks:
+        anchors = anchors_of(chunks, 0, settings.grid)
+    kept.write_text(json.dumps(anchors), encoding="utf-8")
+    return anchors
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from training.datasets import LabelledWindow
 from training.datasets.pool import Chunks, DirectChunks
@@ -44,6 +45,12 @@ class SquareData:
 
     def describe(self) -> dict[str, Any]:
         return {"data": "rectangles"}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Two threads wait for each other at every small layer, and for ever on a machine that is busy."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ class Pool:
         self.start = min(start, capacity)
         self.floor = capacity // 2
         self.next_chunk = 0
+        self.repeats = 0  # draws of windows that were due to make place
         self._entries: list[_Entry] = []
         self._in_use: dict[int, int] = {}
 
@@ -87,6 +88,7 @@ class Pool:
 
     def _take(self, at: int) -> Labelled:
         entry = self._entries[at]
+        self.repeats += entry.left <= 0
         entry.left -= 1
         if entry.left <= 0 and (self.wait or len(self._entries) > self.floor):
             self._entries[at] = self._entries[-1]

@@ -1,0 +1,189 @@
+"""The command that trains."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress
+
+from service.cli.terminal import errors, output, progress_bar
+
+if TYPE_CHECKING:
+    from model.card import Encoding
+    from training.datasets.cache import OnPrepare, PrepareProgress
+    from training.progress import OnProgress, TrainProgress
+    from training.recipe import Recipe
+    from training.settings import TrainSettings
+
+
+class Device(StrEnum):
+    """What trains."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Precision(StrEnum):
+    """Arithmetic of the convolutions in training."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+class RecipeName(StrEnum):
+    """Recipes that have names, `training.recipe.RECIPES`."""
+
+    OURS = "ours"
+    PAPER = "paper"
+
+
+class InputEncoding(StrEnum):
+    """How counts become the network's input, `model.card.Encoding`."""
+
+    LOG1P = "log1p"
+    COUNTS = "counts"
+    BINARY = "binary"
+    PAINTED = "painted"
+    FRAME = "frame"
+
+
+class AnchorSource(StrEnum):
+    """Where anchors come from."""
+
+    LAYOUT = "layout"
+    FITTED = "fitted"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(train)
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the run; a run in it is taken up again.")],
+    data: Annotated[
+        str, typer.Option(help="sim:street, pedro:FOLDER, gen1:FOLDER, ...; several joined by +.")
+    ] = "sim:street",
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Budget in minutes.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Budget in optimizer steps instead.")] = None,
+    layout: Annotated[str, typer.Option(help="Network to train.")] = "ems-nano",
+    name: Annotated[str | None, typer.Option(help="Name of the weights; the layout's by default.")] = None,
+    recipe: Annotated[RecipeName, typer.Option(help="Input, neurons and shortcuts.")] = RecipeName.OURS,
+    encoding: Annotated[
+        InputEncoding | None, typer.Option(help="Input, in place of the recipe's; frame with coco data.")
+    ] = None,
+    twin: Annotated[bool, typer.Option("--twin", help="Train the conventional twin: ReLU, T = 1.")] = False,
+    init: Annotated[
+        str | None, typer.Option(help="Weights to start from: a model's name or a card's path.")
+    ] = None,
+    grid: Annotated[str, typer.Option(metavar="WxH", help="Input in cells, multiples of 32.")] = "256x192",
+    window_steps: Annotated[int, typer.Option(min=1, help="T, time steps of a window.")] = 5,
+    step_us: Annotated[int, typer.Option(min=1, help="Length of a time step, microseconds.")] = 8_000,
+    anchors: Annotated[
+        AnchorSource, typer.Option(help="Fitted to the data first, or not.")
+    ] = AnchorSource.LAYOUT,
+    seed: Annotated[int, typer.Option(min=0, max=999, help="Of weights, order and scenes.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Views a step, of each trainer.")] = 16,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
+    firing_weight: Annotated[float, typer.Option(help="Weight of the firing rate in the loss.")] = 0.0,
+    augment: Annotated[bool, typer.Option("--augment/--no-augment", help="Draw views at random?")] = True,
+    views: Annotated[int, typer.Option(min=1, help="How often a window is seen.")] = 4,
+    warm_share: Annotated[float, typer.Option(help="Share of the run with growing windows.")] = 0.0,
+    device: Annotated[Device, typer.Option(help="What trains.")] = Device.CPU,
+    precision: Annotated[Precision, typer.Option(help="Arithmetic.")] = Precision.FLOAT32,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of a trainer.")] = 1,
+    generators: Annotated[int, typer.Option(min=0, help="Processes that simulate.")] = 1,
+    save_minutes: Annotated[float, typer.Option(min=0, help="Between checkpoints and validations.")] = 5.0,
+    held_out: Annotated[int, typer.Option(min=1, help="Windows of the figures in the card.")] = 500,
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on where a run was?")] = True,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write OUT/tensorboard too.")] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other setting, such as loss.obj=2."),
+    ] = None,
+) -> None:
+    """Train: weights, card, log and curves appear in the folder as it goes."""
+    from training.augment import NO_AUGMENT, AugmentSettings
+    from training.dotted import with_text
+    from training.loss import LossSettings
+    from training.settings import TrainSettings
+
+    settings = TrainSettings(
+        out=out, data=data, name=name or layout, layout=layout, steps=steps, minutes=minutes, seed=seed,
+        grid=_grid(grid), window_steps=window_steps, step_us=step_us, batch=batch, lr=lr, views=views,
+        warm_share=warm_share, device=device.value, precision=precision.value, threads=threads,
+        generators=generators, save_minutes=save_minutes, final_validation=held_out, resume=resume,
+        tensorboard=tensorboard, anchors=anchors.value, init=init,
+        recipe=_recipe(recipe.value, encoding.value if encoding else None, twin=twin),
+        loss=LossSettings(firing=firing_weight), augment=AugmentSettings() if augment else NO_AUGMENT,
+    )  # fmt: skip
+    for text in set_ or ():
+        settings = with_text(settings, text)
+    _run(settings)
+
+
+def _run(settings: TrainSettings) -> None:
+    from training.datasets.spec import data_from_spec
+    from training.distributed import leads
+    from training.fit import train as run
+
+    with progress_bar() as bar:
+        windows = data_from_spec(settings.data, settings, _show_reading(bar))
+        written = run(settings, _show_training(bar), windows)
+    if leads():
+        output.print(
+            f"wrote {written} and {written.with_suffix('.json')}; curves in {settings.out / 'curves.png'}",
+            soft_wrap=True,
+        )
+        output.print(f"try it: spikesight serve --model {written.with_suffix('.json')}", soft_wrap=True)
+
+
+def _recipe(name: str, encoding: Encoding | None, *, twin: bool) -> Recipe:
+    from training.recipe import RECIPES
+
+    recipe = RECIPES[name]
+    return replace(
+        recipe, encoding=encoding or recipe.encoding, activation="relu" if twin else recipe.activation
+    )
+
+
+def _grid(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not found:
+        raise typer.BadParameter(f"found {text!r}; write WIDTHxHEIGHT, such as 256x192", param_hint="--grid")
+    return int(found[1]), int(found[2])
+
+
+def _show_reading(bar: Progress) -> OnPrepare:
+    task = bar.add_task("Reading recordings", total=None, visible=False)
+
+    def show(progress: PrepareProgress) -> None:
+        left = progress.of - progress.parts
+        text = f"Reading {progress.split}: {progress.windows} windows"
+        bar.update(task, completed=progress.parts, total=progress.of, description=text, visible=left > 0)
+        if progress.message:
+            errors.print(progress.message)
+
+    return show
+
+
+def _show_training(bar: Progress) -> OnProgress:
+    task = bar.add_task("Training", total=1.0)
+
+    def show(progress: TrainProgress) -> None:
+        bar.update(task, completed=progress.fraction, description=_pace(progress))
+        if progress.message:
+            errors.print(progress.message, highlight=False, markup=False, soft_wrap=True)
+
+    return show
+
+
+def _pace(progress: TrainProgress) -> str:
+    accuracy = "" if progress.map50 is None else f", mAP50 {progress.map50:.3f}"
+    loss = progress.box + progress.obj + progress.cls
+    return f"step {progress.step}, {progress.views_per_s:.0f} views/s, loss {loss:.3f}{accuracy}"
