@@ -23,4 +23,5 @@ def merge_steps(counts: Tensor, steps: int) -> Tensor:
         raise BadTraining(
             f"a window of {found} steps cannot become {steps} equal ones; give a divisor of {found}"
         )
-    return counts.unflatten(0, (steps, found // steps)).sum(1, dtype=torch.int32)
+    by_step = counts.view(steps, found // steps, *counts.shape[1:])
+    return by_step.sum(1, dtype=torch.int32)

@@ -25,6 +25,13 @@ class Protocol(StrEnum):
     PROPHESEE = "prophesee"
 
 
+class Runner(StrEnum):
+    """What runs the steps."""
+
+    ONNX = "onnx"
+    TORCH = "torch"
+
+
 def register(app: typer.Typer) -> None:
     app.command()(evaluate)
 
@@ -46,6 +53,7 @@ def evaluate(
     latency_ms: Annotated[
         float | None, typer.Option(min=0, help="Charged in streaming; measured by default.")
     ] = None,
+    engine: Annotated[Runner, typer.Option(help="For streaming and latency.")] = Runner.ONNX,
     protocol: Annotated[
         Protocol, typer.Option(help="prophesee: boxes under 30 px diagonal or 10 px side do not count.")
     ] = Protocol.COCO,
@@ -65,6 +73,7 @@ def evaluate(
         streaming=StreamingSettings(streets, seconds, scene, latency_ms),
         rule=BoxRule() if protocol is Protocol.PROPHESEE else None,
         twin=twin,
+        engine=engine.value,
     )
     evaluation = _measure(model, _parts(asked, twin, everything), settings)
     if out is not None:

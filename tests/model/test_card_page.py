@@ -43,4 +43,4 @@ def test_conditions_real_clips_and_their_commands_are_shown() -> None:
     assert "| night | 0.500 | 0.500 | - | 0.400 | 0.250 |" in page
     assert "spikesight evaluate ems-nano --conditions --condition-windows 16 --write" in page
     assert "| walker_1 | 2 of 3 | 1 |" in page
-    assert "python -m benchmarks.real_clips ems-nano --write" in page
+    assert "python -m benchmarks.real_recordings ems-nano --write" in page

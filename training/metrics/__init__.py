@@ -50,8 +50,9 @@ def found_judged(rule: BoxRule, found: Detections, px_per_cell: float = 1.0) -> 
 
 def _large(rule: BoxRule, xyxy: NDArray[np.float32]) -> NDArray[np.bool_]:
     sides = xyxy[:, 2:] - xyxy[:, :2]
-    large: NDArray[np.bool_] = np.hypot(*sides.T) >= rule.min_diagonal_px
-    return large & (sides.min(1, initial=np.inf) >= rule.min_side_px)
+    diagonal, side = np.hypot(*sides.T), sides.min(1, initial=np.inf)
+    large: NDArray[np.bool_] = (diagonal >= rule.min_diagonal_px) & (side >= rule.min_side_px)
+    return large
 
 
 def total_boxes(truth: Sequence[Truth]) -> int:

@@ -49,6 +49,6 @@ def confusion(
         there = np.append(gold.label, size - 1)[partner]  # partner -1 is the last: background
         np.add.at(counts, (there[~ignored], kept.label[~ignored]), 1)
         missed = np.setdiff1d(np.arange(len(gold.label)), partner)
-        np.add.at(counts, (gold.label[missed], size - 1), 1)
+        np.add.at(counts[:, size - 1], gold.label[missed], 1)
     rows = tuple(tuple(int(n) for n in row) for row in counts)
     return Confusion((*classes, BACKGROUND), rows, threshold)
