@@ -4,9 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+MINUTES ?= 10
+DEMO ?= runs/demo
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test check format bench docker-test clean help
+.PHONY: run test check format bench train-demo docker-test clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +38,10 @@ format: $(INSTALLED)  ## apply formatting and safe fixes
 
 bench: $(INSTALLED)  ## speed and memory against peers, ratios in one run
 	$(BIN)/python -m benchmarks
+
+train-demo: $(INSTALLED)  ## train ems-nano ten minutes on two cores and watch mAP rise (MINUTES=N for longer)
+	$(BIN)/spikesight train --minutes $(MINUTES) --out $(DEMO) --no-resume --save-minutes 1.5 --held-out 200 \
+	  --set validation=64 --set pool=4000 --set ema=0.99 --generators 1 --threads 1
 
 docker-test: $(INSTALLED)  ## build the image, start it, post a recording, watch a stream, tear down
 	$(BIN)/python -m pytest -m docker tests/e2e/test_docker.py
