@@ -7,16 +7,14 @@ from dataclasses import dataclass, replace
 
 from model.card import Card
 from model.networks import Network
+from streaming.simulate.presets import PRESETS, Preset
 from streaming.simulate.windows import WindowSettings
 from training.datasets import LabelledWindow
 from training.datasets.scenes import CALL, simulate_call
 from training.datasets.simulated import HELD_OUT_SEEDS
 from training.measure import OnProgress, Report, measure
 
-SENSORS = ((304, 240), (640, 480), (1280, 720))
-RENDERED_WIDTH_PX = 173
-"""Width of pictures before the lens; those of larger sensors are as large, up to `LEAST_SCALE`."""
-LEAST_SCALE = 0.27
+USUAL = "davis346"
 LEAST_SUB_FRAMES = 4
 STEP_US = (4_000, 8_000, 16_000)
 STEPS = (2, 3, 4, 6, 8, 10)
@@ -73,28 +71,41 @@ def conditions(step_us: int, steps: int) -> tuple[Condition, ...]:
         step_us: length of the network's steps.
         steps: T, how many it was trained on.
     """
-    usual = WindowSettings(steps=steps, step_us=step_us)
-    day = replace(usual, sensor=replace(usual.sensor, night_chance=0.0))
+    day = _seen_by(WindowSettings(steps=steps, step_us=step_us), PRESETS[USUAL])
     return tuple(Condition(name, window) for name, window in _variants(day))
 
 
 def _variants(day: WindowSettings) -> Iterator[tuple[str, WindowSettings]]:
-    yield f"day, {day.sensor_width} x {day.sensor_height}", day
+    yield f"day, {_sensor_name(USUAL)}", day
     yield "night", replace(day, sensor=replace(day.sensor, night_chance=1.0))
     yield "rain of noise", replace(day, sensor=replace(day.sensor, noise_hz=RAIN_HZ))
     yield "still camera", replace(day, camera=replace(day.camera, still_chance=1.0))
     shaking = replace(day.camera, still_chance=0.0, shake_px=SHAKE_PX, shake_hz=SHAKE_HZ)
     yield "camera shake", replace(day, camera=shaking)
-    for width, height in SENSORS:
-        scale = max(RENDERED_WIDTH_PX / width, LEAST_SCALE)
-        sized = replace(day, sensor_width=width, sensor_height=height, render_scale=scale)
-        yield f"sensor {width} x {height}", sized
+    for name, preset in PRESETS.items():
+        if name != USUAL:
+            yield _sensor_name(name), _seen_by(day, preset)
     for step_us in STEP_US:
         if step_us != day.step_us:
             yield _steps_name(day.steps, step_us), _timed(day, day.steps, step_us)
     for steps in STEPS:
         if steps != day.steps:
             yield _steps_name(steps, day.step_us), _timed(day, steps, day.step_us)
+
+
+def _sensor_name(name: str) -> str:
+    return f"{name} {PRESETS[name].width} x {PRESETS[name].height}"
+
+
+def _seen_by(window: WindowSettings, preset: Preset) -> WindowSettings:
+    """The same scenes by day, seen by another sensor."""
+    return replace(
+        window,
+        sensor_width=preset.width,
+        sensor_height=preset.height,
+        render_scale=preset.render_scale,
+        sensor=replace(preset.sensor, night_chance=0.0),
+    )
 
 
 def _steps_name(steps: int, step_us: int) -> str:

@@ -58,11 +58,12 @@ def test_conditions_differ_from_the_first_in_one_thing() -> None:
     day, *others = conditions(8_000, 5)
     names = [each.name for each in others]
     assert len({day.name, *names}) == 1 + len(others)
-    assert {"night", "camera shake", "still camera", "sensor 1280 x 720", "10 steps of 8 ms"} <= set(names)
+    assert {"night", "camera shake", "still camera", "gen4 1280 x 720", "10 steps of 8 ms"} <= set(names)
     assert all(each.window != day.window for each in others)
     by_name = {each.name: each.window for each in others}
     assert by_name["night"].sensor.night_chance == 1.0
     assert by_name["night"].camera == day.window.camera
+    assert by_name["gen4 1280 x 720"].sensor_width == 1280
     assert by_name["5 steps of 16 ms"].step_us == 16_000
     assert not any(each.window.steps == 5 for each in others if each.name.endswith("steps of 8 ms"))
 
