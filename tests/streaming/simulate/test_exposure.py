@@ -1,4 +1,4 @@
-"""Pixels of the modelled sensor: polarity, thresholds, blindness, low passes, noise, a full bus, and times."""
+"""Pixels of the modelled sensor: polarity, thresholds, blindness, low passes, noise, the bus, and times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUIET = SensorSettings(
 
 
 def sensor(settings: SensorSettings, *, night: float = 0) -> Pixels:
-    return draw_pixels(Dice(1), settings, torch.full((1,), night), HEIGHT, WIDTH)
+    return draw_pixels(Dice(1), settings, torch.full((1,), float(night)), HEIGHT, WIDTH)
 
 
 def expose(pixels: Pixels, pictures: list[Tensor], *, seed: int = 2) -> list[Crossings]:
@@ -70,7 +70,7 @@ def test_a_pixel_is_blind_after_an_event_and_loses_what_happens_then() -> None:
 
 
 def test_blindness_lasts_into_later_sub_frames() -> None:
-    # The event at 1 ms blinds for 12 ms; the pixel sees again at 13 ms, where the light is at 1.6 of its rise of 3.
+    # The event at 1 ms blinds for 12 ms: the pixel sees again at 13 ms, at 2.6 of a rise of 3.
     blind = sensor(replace(QUIET, refractory_s=(0.012, 0.012)))
     pictures = [flat(-1.0 + rise) for rise in (0.0, 1.0, 2.0, 3.0)]
     counts = [per_pixel(events).unique().tolist() for events in expose(blind, pictures)]
@@ -92,7 +92,7 @@ def test_the_follower_delays_what_the_photoreceptor_has_seen() -> None:
     pictures = [flat(-1.0), flat(0.0), flat(0.0)]
     late = sensor(replace(QUIET, follower_s=(0.01, 0.01)))
     first, second = (int(per_pixel(events).sum()) for events in expose(late, pictures))
-    assert 0 < second
+    assert second > 0
     assert first < 5 * HEIGHT * WIDTH
 
 
