@@ -77,7 +77,7 @@ def _draw_sizes(dice: Dice, settings: PlaceSettings, label: Tensor, crowded: Ten
     wide, usual = dice.log_uniform(n, *settings.height), dice.uniform(n, *settings.usual_height)
     size = torch.where(dice.unit(n) < 0.45, wide, usual)
     size = torch.where(crowded, dice.log_uniform(n, *settings.crowd_height), size)
-    size = torch.where(label == CAR, size * 0.6, size)
+    size = torch.where((label == CAR) | (label == LORRY), size * 0.6, size)
     size = torch.where(label == CROWD, dice.log_uniform(n, *settings.throng_height), size)
     return torch.where(label == THING, size * dice.log_uniform(n, 0.4, 1.6), size)
 
