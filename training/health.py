@@ -15,7 +15,7 @@ class HealthSettings:
 
     Attributes:
         silent, saturated: spikes per neuron and step below and above which a layer cannot learn.
-        settled: fraction of the budget before which layers are not judged.
+        settled_steps: optimizer steps before which layers are not judged.
         exploding: the median gradient norm, relative to the smallest one so far.
         falls: validations in a row with a lower mAP50 than the one before.
         fallen: how far mAP50 fell over these, at least.
@@ -24,7 +24,7 @@ class HealthSettings:
 
     silent: float = 0.0005
     saturated: float = 0.9
-    settled: float = 0.1
+    settled_steps: int = 500
     exploding: float = 20.0
     falls: int = 3
     fallen: float = 0.02
@@ -81,15 +81,15 @@ class Health:
         told, self._news = self._news, []
         return told
 
-    def layers(self, firing: Mapping[str, float], fraction: float) -> None:
+    def layers(self, firing: Mapping[str, float], step: int) -> None:
         """Look at the firing rates of all layers; layers that have recovered are forgotten.
 
         Args:
             firing: spikes per neuron and step, by the layer's name.
-            fraction: of the budget that is spent; at the start rates mean little.
+            step: optimizer steps done; the statistics of the first ones still follow the random start.
         """
         settings = self.settings
-        if fraction < settings.settled:
+        if step < settings.settled_steps:
             return
         self._say_layers(
             "silent",

@@ -85,7 +85,7 @@ class Reporter:
             **report.to_json(),
         )  # fmt: skip
         self.tell(f"{minutes:.1f} min: mAP50 {map50:.3f} on {report.windows} held-out windows")
-        self.health.layers(report.activity.firing, self._last.fraction)
+        self.health.layers(report.activity.firing, self._progress.step)
         if not last:
             self.health.validation(map50, sum(self._since_validation.take()))
         self.news()

@@ -35,16 +35,20 @@ class SquareData:
     """Chunk k holds the windows of eight seeds."""
 
     classes: tuple[str, ...] = CLASSES
+    window_steps: int = 3
 
     @contextlib.contextmanager
     def chunks(self, first: int) -> Iterator[Chunks]:
-        yield DirectChunks(lambda number: [make_window(8 * number + k) for k in range(8)])
+        yield DirectChunks(lambda number: [self._window(8 * number + k) for k in range(8)])
 
     def held_out(self, count: int) -> Sequence[LabelledWindow]:
-        return [make_window(1_000_000 + k) for k in range(count)]
+        return [self._window(1_000_000 + k) for k in range(count)]
 
     def describe(self) -> dict[str, Any]:
         return {"data": "rectangles"}
+
+    def _window(self, seed: int) -> LabelledWindow:
+        return make_window(seed, steps=self.window_steps)
 
 
 @pytest.fixture(autouse=True, scope="session")
