@@ -38,7 +38,8 @@ def _accuracy(card: Card) -> Iterator[str]:
             f"The threshold is the one of the best F1 ({operating['best_f1_threshold']:g}), but at least the "
             f"one that keeps false boxes few ({operating['quiet_threshold']:g})."
         )
-    yield _evaluate(card, f"--windows {metrics['windows']}")
+    protocol = " --protocol prophesee" if metrics.get("rule") else ""
+    yield _evaluate(card, f"--windows {metrics['windows']}{protocol}")
 
 
 def _pair(ap50: float | None, ap50_95: float | None) -> list[str]:
@@ -51,8 +52,8 @@ def _sizes(scores: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def _size(name: str, size: dict[str, Any]) -> str:
     low, high = size["from_side"], size["to_side"]
-    limit = f"from {low:.3g}" if high is None else f"{low:.3g} to {high:.3g}"
-    return f"{name}: {limit} cells square, {size['boxes']} boxes"
+    limit = f"from {low:.3g}²" if high is None else f"{low:.3g}² to {high:.3g}²"
+    return f"{name}, {limit} cells: {size['boxes']} boxes"
 
 
 def _false(operating: dict[str, Any]) -> str:
@@ -94,8 +95,9 @@ def _confusion(card: Card) -> Iterator[str]:
         "found; the last column holds what was missed, the last row what is not there. From the command of "
         "the accuracy."
     )
-    rows = zip(sheet["classes"], sheet["counts"], strict=True)
-    yield table(("", *sheet["classes"]), [[name, *map(str, counts)] for name, counts in rows])
+    cells = [[name, *map(str, row)] for name, row in zip(sheet["classes"], sheet["counts"], strict=True)]
+    cells[-1][-1] = ""  # nobody counts where nothing is and nothing was found
+    yield table(("", *sheet["classes"]), cells)
 
 
 def _real_clips(card: Card) -> Iterator[str]:
@@ -111,7 +113,7 @@ def _streaming(card: Card) -> Iterator[str]:
     yield (
         f"{s['streets']} simulated streets (`{s['scene']}`) of {s['seconds']:g} s, at each of {s['moments']} "
         f"moments the newest answer that is out (sAP, arXiv 2005.10420): {s['latency_ms']:.1f} ms from a "
-        f"window's end to its boxes ({s['engine']}, one core), {s['dropped']} windows dropped."
+        f"window's end to its boxes ({_charged(s)}), {s['dropped']} windows dropped."
     )
     yield table(
         ("", "mAP50", "mAP50:95"),
@@ -120,7 +122,14 @@ def _streaming(card: Card) -> Iterator[str]:
             ["answers when they are out", *_pair(s["map50"], s["map50_95"])],
         ],
     )
-    yield _evaluate(card, f"--streaming --streets {s['streets']} --seconds {s['seconds']:g}")
+    given = s["given_latency_ms"]
+    charged = "" if given is None else f" --latency-ms {given:g}"
+    what = f"--streaming --streets {s['streets']} --seconds {s['seconds']:g} --scene '{s['scene']}'"
+    yield _evaluate(card, what + charged)
+
+
+def _charged(streaming: dict[str, Any]) -> str:
+    return f"{streaming['engine']}, one core" if streaming["given_latency_ms"] is None else "given"
 
 
 def _energy(card: Card) -> Iterator[str]:

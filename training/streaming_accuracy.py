@@ -56,7 +56,8 @@ class StreamingScores:
         moments: at which answers were held against the truth: the ends of all steps.
         answers, dropped: windows answered, and given up because the processor was late.
         latency_ms: mean time from a window's end to its answer.
-        engine: what ran the steps; "given" where the latency was.
+        given_latency_ms: what an answer was charged, None where it was the CPU time of its steps.
+        engine: what ran the steps.
         offline_map50, offline_map50_95: every window's answer against the truth at its own end.
         map50, map50_95: at each moment, the newest answer that was out.
         ap50: the same by class.
@@ -69,6 +70,7 @@ class StreamingScores:
     answers: int
     dropped: int
     latency_ms: float
+    given_latency_ms: float | None
     engine: str
     offline_map50: float
     offline_map50_95: float
@@ -185,7 +187,8 @@ def _scores(detector: Detector, settings: StreamingSettings, streets: list[_Watc
         answers=len(late),
         dropped=sum(len(street.found) for street in streets) - len(late),
         latency_ms=float(np.mean(late)) / 1e3 if late else float("nan"),
-        engine=detector.engine.name if settings.latency_ms is None else "given",
+        given_latency_ms=settings.latency_ms,
+        engine=detector.engine.name,
         offline_map50=offline.map50,
         offline_map50_95=offline.map50_95,
         map50=scores.map50,

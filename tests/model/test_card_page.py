@@ -44,3 +44,16 @@ def test_conditions_real_clips_and_their_commands_are_shown() -> None:
     assert "spikesight evaluate ems-nano --conditions --condition-windows 16 --write" in page
     assert "| walker_1 | 2 of 3 | 1 |" in page
     assert "python -m benchmarks.real_recordings ems-nano --write" in page
+
+
+@pytest.mark.parametrize(("given", "says"), [(None, "(onnx, one core)"), (20.0, "--latency-ms 20 --write")])
+def test_the_streaming_section_names_its_command(given: float | None, says: str) -> None:
+    streaming = {
+        "scene": "sim://street?night=1", "streets": 2, "seconds": 5.0, "moments": 1000, "dropped": 0,
+        "latency_ms": 20.0, "given_latency_ms": given, "engine": "onnx", "offline_map50": 0.5,
+        "offline_map50_95": 0.2, "map50": 0.4, "map50_95": None,
+    }  # fmt: skip
+    page = card_to_markdown(replace(load_card("ems-nano"), metrics={"streaming": streaming}))
+    assert "--streaming --streets 2 --seconds 5 --scene 'sim://street?night=1'" in page
+    assert says in page
+    assert "| answers when they are out | 0.400 | - |" in page
