@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.real_recordings.clips import Clip, Hits, judge, recall_range, thresholds, together
+from benchmarks.real_recordings.clips import RANGE, Clip, Hits, judge, recall_range, thresholds, together
 from benchmarks.real_recordings.notes import DIGEST_DIGITS, Notes
 from benchmarks.real_recordings.shifts import Shifted
 from benchmarks.real_recordings.watching import Watched
@@ -104,8 +104,9 @@ def _labelled(found: Found) -> Iterator[str]:
     rows.append(["all", *_cells(together(default)), ""])
     yield table(("clip", "people found", "false boxes", "boxes by score"), rows)
     yield (
-        f"80 % range of the recall over resampled clips: {figure(low, 2)} to {figure(high, 2)}. "
-        f"{len(found.clips)} clips are no statistic: the range only says how much hangs on one clip."
+        f"{RANGE:.0%} range of the recall over resampled clips: {figure(low, 2)} to {figure(high, 2)}. "
+        f"Clips: {len(found.clips)}; fewer than some dozens are no statistic; the range says how much "
+        "hangs on one."
     )
     yield "### Other thresholds, for information"
     yield "Nothing is chosen by this table."

@@ -33,10 +33,9 @@ MOMENTS = 4
 COLUMNS = 2
 LEAST_SHARE = 0.02
 """Windows with a smaller share of the fullest one's events are not drawn: there is nothing to see in them."""
-WIDTHS = (640, 480, 320)
-"""Most columns of one moment: the widest that keeps the sheet small is taken. Pixels of smaller sensors are
-enlarged, of larger ones added up, by whole numbers, so that the picture stays even."""
-LEAST_WIDTH = 400
+WIDTHS = (700, 480, 320)
+"""Most columns of one moment: the first that keeps the sheet small is taken, or the last. Pixels of smaller
+sensors are enlarged, of larger ones added up, by whole numbers, so that the picture stays even."""
 MOST_BYTES = 200_000
 TITLE_HEIGHT, GAP = 22, 4
 TRUE = (255, 255, 255)
@@ -87,7 +86,7 @@ def _tile(watched: Watched, answer: Answer, events: Events, truth: Truth | None,
     shrunk = math.ceil(width / most_width)
     box = Letterbox(width, height, width // shrunk, height // shrunk)
     picture = draw_counts(count_events(events, box))
-    picture = fit_width(picture, math.ceil(LEAST_WIDTH / box.grid_width) * box.grid_width)
+    picture = fit_width(picture, most_width // box.grid_width * box.grid_width)
     boxes, palette = _boxes(answer.detections, truth if answer is watched.fullest else None)
     picture = draw_boxes(picture, boxes, scale=picture.shape[1] / width, palette=palette)
     return _titled(picture, _title(answer, watched.start_us))
