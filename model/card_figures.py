@@ -102,7 +102,7 @@ def _confusion(card: Card) -> Iterator[str]:
 
 def _real_clips(card: Card) -> Iterator[str]:
     rows = card.metrics["real_clips"]
-    yield "Labelled clips of people, on which nothing was chosen or tuned, at the default threshold and IoU 0.5."
+    yield "Labelled clips, on which nothing was chosen or tuned, at the default threshold and IoU 0.5."
     cells = [[row["name"], f"{row['found']} of {row['people']}", str(row["false"])] for row in rows]
     yield table(("clip", "people found", "false boxes"), cells)
     yield code(f"python -m benchmarks.real_recordings {card.name} --write")
