@@ -15,6 +15,7 @@ from training.batches import Batch
 from training.distributed import ALONE, Group
 from training.errors import Diverged
 from training.loss import Loss, detection_loss
+from training.merging import merge_steps
 from training.settings import Precision, TrainSettings
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -23,7 +24,7 @@ _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 def seen_by(network: Network, counts: Tensor) -> Tensor:
     """(T, B, C, H, W) counts as the network takes them: the twin sees all steps as one."""
     if network.layout.activation == "relu":
-        return counts.sum(0, keepdim=True, dtype=torch.int32)
+        return merge_steps(counts, 1)
     return counts
 
 
