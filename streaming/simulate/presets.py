@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Any, Final
 
 from streaming.simulate.sensor import SensorSettings
 
@@ -36,7 +36,7 @@ class Preset:
 
     def typical(self, night: bool) -> SensorSettings:
         """The sensor in the middle of the ranges, by day or at night."""
-        ranges = {
+        ranges: dict[str, Any] = {
             field.name: _middle(*value)
             for field in fields(self.sensor)
             if isinstance(value := getattr(self.sensor, field.name), tuple)

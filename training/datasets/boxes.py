@@ -59,7 +59,7 @@ def check_boxes(boxes: TimedBoxes, frame: Frame, where: str) -> None:
     _check_arrays(boxes, where)
     _check_times(boxes, where)
     sides = boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]
-    sound: NDArray[np.bool_] = (np.isfinite(boxes.xyxy) & (np.tile(sides, 2) > 0)).all(1)
+    sound = np.asarray((np.isfinite(boxes.xyxy) & (np.tile(sides, 2) > 0)).all(1))
     if not sound.all():
         raise BadDataset(
             f"{where}: {_box(boxes, ~sound)} has no area; x2 > x1 and y2 > y1 are needed, all of "
