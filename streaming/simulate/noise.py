@@ -97,7 +97,8 @@ def _frequency(height: int, width: int, device: torch.device) -> Tensor:
     """(height, width // 2 + 1) cycles a picture's width of each Fourier term."""
     rows = torch.fft.fftfreq(height, device=device)[:, None] * height
     columns = torch.fft.rfftfreq(width, device=device)[None] * width
-    return (columns.square() + (rows * width / height).square()).sqrt()
+    frequency: Tensor = (columns**2 + (rows * width / height) ** 2).sqrt()
+    return frequency
 
 
 def _shaped_noise(dice: Dice, amplitude: Tensor, width: int) -> Tensor:
