@@ -1,158 +1,192 @@
-"""Simulated windows as pictures, and their statistics against real clips.
+"""Simulated windows beside real ones: a sheet of pictures, and their statistics.
 
-`python -m benchmarks.simulator_sheet` writes docs/images/simulator.png and prints the table;
-`--recordings FOLDER` adds real DAVIS346 clips (walker_*.npy with VOC boxes) to the table, and `--beside FILE`
-draws both kinds side by side, to be looked at and not published.
+    python -m benchmarks.simulator_sheet [--recordings FOLDER] [--windows N] [--out FILE]
+
+Writes docs/images/simulator.png and prints the table of docs/simulator.md. Without the recordings, which are
+not part of the repository, there are only simulated windows.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.event_statistics import Statistics, measure
+from streaming.events import Events
 from streaming.picture import Boxes, Picture, draw_boxes, draw_counts, encode_png
+from streaming.simulate.presets import PRESETS
 from streaming.simulate.windows import Windows, WindowSettings, simulate_windows
+from streaming.sources import open_recording
 
 NAMES = ("person", "car", "two-wheeler")
 BATCH = 16
+FEWEST = 500
+"""Windows with fewer events are of a camera at rest before nothing."""
+FIRST_SEED = 1000
+"""Of the first sensor; each has scenes of its own."""
 COLUMNS = 4
+PANEL_PX = (346, 260)
 GAP_PX = 6
+FOLDER = Path(__file__).parents[2] / "shared" / "recordings"
 OUT = Path(__file__).parents[1] / "docs" / "images" / "simulator.png"
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """What a 40 ms window of events looks like in numbers; shares are of active pixels unless said.
+class Match:
+    """A sensor, and recordings made with such a one.
 
     Attributes:
-        kev: thousand events.
-        active: share of the sensor's pixels with events.
-        per_pixel: events per active pixel.
-        three: with three or more events.
-        isolated: without an active neighbour among eight.
-        both: with both polarities.
-        agree: share of neighbouring pairs of pixels whose polarities agree.
+        preset: whose pixels are simulated, by a sensor of `width` x `height`.
+        window_us: length of a window, of which `windows` are simulated.
+        recordings: files, each a row of the table; the first ones are drawn.
+        drawn: how many rows of the sheet.
     """
 
-    kev: float
-    active: float
-    per_pixel: float
-    three: float
-    isolated: float
-    both: float
-    agree: float
+    preset: str
+    width: int
+    height: int
+    window_us: int
+    recordings: tuple[str, ...]
+    drawn: int
+
+    @property
+    def settings(self) -> WindowSettings:
+        preset = PRESETS[self.preset]
+        scale = preset.render_scale * preset.width / self.width
+        sub_frames = max(4, self.window_us // 5_000)
+        return WindowSettings(
+            sensor_width=self.width, sensor_height=self.height, steps=1, step_us=self.window_us,
+            sub_frames=sub_frames, render_scale=min(scale, 0.6), sensor=preset.sensor,
+        )  # fmt: skip
 
 
-def measure(counts: NDArray[Any]) -> Statistics:
-    """Statistics of (2, H, W) counts, OFF then ON, with at least one event."""
-    off, on = counts[0].astype(np.int64), counts[1].astype(np.int64)
-    total, active = off + on, off + on > 0
-    pixels = int(active.sum())
-    return Statistics(
-        float(total.sum()) / 1e3, float(active.mean()), float(total.sum()) / pixels,
-        float((total >= 3).sum()) / pixels, float((active & ~_has_neighbour(active)).sum()) / pixels,
-        float(((on > 0) & (off > 0)).sum()) / pixels, _agreement(np.sign(on - off)),
-    )  # fmt: skip
+MATCHES = (
+    Match("davis346", 346, 260, 40_000, ("walker_frame0013230.npy", "walker_frame0017525.npy"), 2),
+    Match("dvxplorer", 320, 240, 40_000, ("person_320x240.aedat4",), 1),
+    Match("gen4", 1280, 720, 8_000, ("street_evt3_1280x720.raw",), 1),
+    Match("gen1", 304, 240, 40_000, ("car_ncars_td.dat",), 0),
+)
 
 
-def _has_neighbour(active: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    height, width = active.shape
-    framed = np.pad(active, 1)
-    around = [
-        framed[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-        for dy in (-1, 0, 1)
-        for dx in (-1, 0, 1)
-        if dy or dx
-    ]
-    return np.any(around, axis=0)
+@dataclass(frozen=True)
+class Seen:
+    """A window: (2, H, W) counts, and its boxes where they are known."""
+
+    counts: NDArray[Any]
+    boxes: Boxes | None = None
+
+    def panel(self, caption: str) -> Picture:
+        """A picture of PANEL_PX with its caption."""
+        picture = draw_counts(self.counts)
+        if self.boxes is not None:
+            picture = draw_boxes(picture, self.boxes)
+        scale = min(PANEL_PX[0] / picture.shape[1], PANEL_PX[1] / picture.shape[0])
+        size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+        panel = np.zeros((PANEL_PX[1], PANEL_PX[0], 3), np.uint8)
+        panel[: size[1], : size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        cv2.putText(
+            panel,
+            caption,
+            (5, PANEL_PX[1] - 7),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.42,
+            (255, 255, 255),
+            1,
+            cv2.LINE_AA,
+        )
+        return panel
 
 
-def _agreement(sign: NDArray[np.int64]) -> float:
-    pairs = [(sign[:, :-1], sign[:, 1:]), (sign[:-1], sign[1:])]
-    shares = [(a == b)[(a != 0) & (b != 0)] for a, b in pairs]
-    return float(np.concatenate(shares).mean()) if sum(map(len, shares)) else 1.0
+def simulated(match: Match, count: int) -> list[Seen]:
+    """`count` windows with events, of seeds no training uses."""
+    seen: list[Seen] = []
+    seed = FIRST_SEED + 100 * MATCHES.index(match)
+    while len(seen) < count:
+        made = simulate_windows(match.settings, seed=seed, batch=min(BATCH, count))
+        seen += [one for one in _windows(made) if one.counts.sum() >= FEWEST]
+        seed += 1
+    return seen[:count]
 
 
-def simulate(batches: int) -> list[Windows]:
-    return [simulate_windows(WindowSettings(), seed=1000 + seed, batch=BATCH) for seed in range(batches)]
+def _windows(made: Windows) -> Iterator[Seen]:
+    for counts, boxes, labels in zip(made.counts, made.boxes, made.labels, strict=True):
+        yield Seen(counts.sum(0).numpy(), Boxes(boxes.numpy(), labels.numpy(), None, NAMES))
 
 
-def simulated_statistics(batches: list[Windows]) -> list[Statistics]:
-    """Of windows with at least 500 events; fewer are a camera at rest before nothing."""
-    counts = [window.numpy() for windows in batches for window in windows.counts.sum(1)]
-    return [measure(window) for window in counts if window.sum() >= 500]
+def recorded(path: Path, match: Match) -> list[Seen]:
+    """All windows of a recording with events."""
+    with open_recording(path, width=None, height=None) as source:
+        size = (2, source.info.height, source.info.width)
+        events = Events.concatenate(source.packets())
+    if path.name.startswith("walker"):
+        size = (2, match.height, match.width)  # an NPY file states no size
+    window = (events.t_us - events.t_us[0]) // match.window_us
+    seen = [_count(events[window == index], size) for index in np.unique(window)]
+    return [one for one in seen if one.counts.sum() >= FEWEST]
 
 
-def read_clip(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """(2, 260, 346) counts and (N, 4) xyxy of a real clip."""
-    events = np.load(path)
-    counts = np.zeros((2, 260, 346), np.int64)
-    np.add.at(counts, (events[:, 3], events[:, 2], events[:, 1]), 1)
-    tree = ElementTree.parse(path.with_suffix(".xml"))
-    sides = ("xmin", "ymin", "xmax", "ymax")
-    boxes = [[float(box.findtext(side, "0")) for side in sides] for box in tree.iter("bndbox")]
-    return counts, np.array(boxes, np.float32).reshape(-1, 4)
+def _count(events: Events, size: tuple[int, int, int]) -> Seen:
+    counts = np.zeros(size, np.int64)
+    np.add.at(counts, (events.p, events.y, events.x), 1)
+    return Seen(counts)
 
 
-def draw_window(windows: Windows, index: int) -> Picture:
-    counts = windows.counts[index].sum(0).numpy()
-    boxes, labels = windows.boxes[index].numpy(), windows.labels[index].numpy()
-    return draw_boxes(draw_counts(counts), Boxes(boxes, labels, None, NAMES))
+def statistics(seen: list[Seen], window_us: int) -> list[Statistics]:
+    return [measure(one.counts, window_us) for one in seen]
 
 
-def draw_clip(path: Path) -> Picture:
-    counts, xyxy = read_clip(path)
-    return draw_boxes(draw_counts(counts), Boxes(xyxy, np.zeros(len(xyxy), np.int64), None, NAMES))
-
-
-def sheet(pictures: list[Picture]) -> Picture:
-    """Pictures of one size in rows of COLUMNS."""
-    framed = [np.pad(picture, ((0, GAP_PX), (0, GAP_PX), (0, 0))) for picture in pictures]
+def sheet(panels: list[Picture]) -> Picture:
+    """Panels in rows of COLUMNS."""
+    framed = [np.pad(panel, ((0, GAP_PX), (0, GAP_PX), (0, 0))) for panel in panels]
     framed += [np.zeros_like(framed[0])] * (-len(framed) % COLUMNS)
     rows = [np.hstack(framed[start : start + COLUMNS]) for start in range(0, len(framed), COLUMNS)]
     return np.vstack(rows)
 
 
-def print_table(console: Console, rows: dict[str, list[Statistics]]) -> None:
-    table = Table("median over windows", *(field.name for field in fields(Statistics)))
-    for name, statistics in rows.items():
-        middle = np.median([astuple(one) for one in statistics], axis=0)
-        table.add_row(f"{name} ({len(statistics)})", *(f"{value:.3f}" for value in middle))
-    console.print(table)
+def rows_of(match: Match, real: list[Seen], made: list[Seen]) -> list[Picture]:
+    """Rows of the sheet: a real window where there is one, then simulated ones with somebody in them."""
+    shown = iter([one for one in made if one.boxes is not None and len(one.boxes.label)])
+    panels: list[Picture] = []
+    for row in range(match.drawn):
+        if row < len(real):
+            panels.append(real[row].panel(f"real, {match.width} x {match.height}"))
+        while len(panels) < (row + 1) * COLUMNS:
+            panels.append(next(shown).panel(f"simulated, {match.preset}"))
+    return panels
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--batches", type=int, default=8)
-    parser.add_argument("--recordings", type=Path)
-    parser.add_argument("--beside", type=Path)
+    parser.add_argument("--windows", type=int, default=128, help="simulated windows of the DAVIS346")
+    parser.add_argument("--recordings", type=Path, default=FOLDER)
     arguments = parser.parse_args()
-    batches = simulate(arguments.batches)
-    clips = sorted(arguments.recordings.glob("walker_*.npy")) if arguments.recordings else []
-    rows = {"simulated": simulated_statistics(batches)}
-    rows |= {clip.stem: [measure(read_clip(clip)[0])] for clip in clips}
-    print_table(Console(), rows)
-    shown = [
-        draw_window(windows, index) for windows in batches for index in range(BATCH) if _shows(windows, index)
-    ]
+    table = Table("medians", *(field.name for field in fields(Statistics)))
+    panels: list[Picture] = []
+    for match in MATCHES:
+        files = [arguments.recordings / name for name in match.recordings]
+        real = {file.stem: recorded(file, match) for file in files if file.is_file()}
+        # Large sensors cost as much more as they have pixels.
+        share = PRESETS["davis346"].width * PRESETS["davis346"].height / (match.width * match.height)
+        made = simulated(match, max(2 * COLUMNS, round(arguments.windows * min(1.0, share))))
+        rows = {**real, f"simulated {match.preset}": made}
+        for name, seen in rows.items():
+            middle = Statistics.median(statistics(seen, match.window_us))
+            figures = (f"{value:.3f}" for value in astuple(middle))
+            table.add_row(f"{name} ({len(seen)} x {match.window_us // 1000} ms)", *figures)
+        panels += rows_of(match, [seen[0] for seen in real.values()], made)
+    Console(width=170).print(table)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_bytes(encode_png(sheet(shown[: 4 * COLUMNS])))
-    if arguments.beside:
-        arguments.beside.write_bytes(encode_png(sheet([draw_clip(clip) for clip in clips] + shown[:30])))
-
-
-def _shows(windows: Windows, index: int) -> bool:
-    """Whether somebody is in the window."""
-    return len(windows.labels[index]) > 0
+    arguments.out.write_bytes(encode_png(sheet(panels)))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from rich.table import Table
 from model.card import DEFAULT_MODEL
 from service.cli.terminal import errors, output, progress_bar
 from service.options import DetectOptions
+from streaming.errors import BadSource
 
 if TYPE_CHECKING:
     from service.answers import Answer
@@ -68,26 +69,38 @@ def info(
 
 
 def convert(
-    file: Recorded,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A recording, or a sim:// URI that ends.")],
     out: Annotated[Path, typer.Argument(help="Ends in .npy, .csv, .aedat4 or .raw (EVT3).")],
     filters: Filters = None,
     width: Width = None,
     height: Height = None,
     format_: Format = None,
 ) -> None:
-    """Write a recording in another format."""
-    from streaming.sources import open_recording
+    """Write a recording in another format; a simulated scene with its true boxes beside, OUT_bbox.npy."""
+    from streaming.sources import open_source
     from streaming.writers import write_recording
 
     with (
-        open_recording(file, format=format_, width=width, height=height) as source,
+        open_source(file, format=format_, width=width, height=height) as source,
         progress_bar() as bar,
     ):
-        task = bar.add_task(f"{file.name} to {out.name}", total=None)
+        if source.info.live:
+            raise BadSource(f"{file}: found a live source; add duration_s=10&speed=max, say, so that it ends")
+        task = bar.add_task(f"{Path(file).name} to {out.name}", total=None)
         written = write_recording(
             _filtered(source, filters), out, on_progress=lambda events: bar.update(task, completed=events)
         )
-    output.print(f"wrote {written:,} events to {out}")
+        output.print(f"wrote {written:,} events to {out}")
+        if file.startswith("sim://"):
+            _write_truth(source, out.with_name(f"{out.stem}_bbox.npy"))
+
+
+def _write_truth(source: Source, path: Path) -> None:
+    from streaming.simulate.source import SimulatedSource
+    from streaming.simulate.truth import write_truth
+
+    assert isinstance(source, SimulatedSource), "sim:// opens simulated sources"
+    output.print(f"wrote {write_truth(source, path):,} true boxes to {path}")
 
 
 def view(
@@ -182,7 +195,7 @@ def _opened(file: Path, options: DetectOptions) -> Recording:
     return open_recording(file, format=options.format, width=options.width, height=options.height)
 
 
-def _filtered(source: Recording, filters: list[str] | None) -> Source:
+def _filtered(source: Source, filters: list[str] | None) -> Source:
     if not filters:
         return source
     from streaming.filters.chain import FilteredSource

@@ -83,7 +83,7 @@ def render(stage: Stage, cast: Cast, view: View, t_s: Tensor) -> Frames:
     camera = stage.camera
     size = (*view.roll.shape, camera.height, camera.width)
     pictures = torch.empty(size, device=view.roll.device)
-    for rows in cuts(len(pictures), pictures.device):
+    for rows in cuts(len(pictures), pictures[0].numel(), pictures.device):
         rays = camera.rays(view, rows)
         pictures[rows] = view_backdrop(stage.canvas[rows], rays)
         lay_ground(pictures[rows], stage.ground, camera, view, rays, rows.start)

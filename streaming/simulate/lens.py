@@ -125,7 +125,7 @@ def blur(pictures: Tensor, deviation_px: Tensor) -> Tensor:
 
 def sharpen(log_intensity: Tensor, lens: Lens) -> None:
     """Strengthen the finest detail of pictures (B, K, h, w) in place."""
-    for rows in cuts(len(log_intensity), log_intensity.device):
+    for rows in cuts(len(log_intensity), log_intensity[0].numel(), log_intensity.device):
         part = log_intensity[rows]
         detail = part - F.avg_pool2d(part, 3, 1, 1, count_include_pad=False)
         detail.clamp_(-MOST_DETAIL, MOST_DETAIL).mul_(lens.crispness[rows, None, None, None])

@@ -159,9 +159,9 @@ def _sweep(dice: Dice, settings: LightSettings, at: Moments) -> Tensor:
     speed = dice.log_uniform(scenes, *settings.sweep_px_s) * unit
     depth = dice.log_uniform(scenes, *settings.sweep) * dice.sign(scenes)
     half, soft = dice.uniform(scenes, 8, 90) * unit, dice.log_uniform(scenes, 1.5, 20) * unit
-    column = torch.arange(at.width, device=dice.device)
-    row = torch.arange(at.height, device=dice.device)[:, None]
+    column = torch.arange(at.width, device=dice.device) - at.width / 2
+    row = torch.arange(at.height, device=dice.device)[:, None] - at.height / 2
     across = (planes(angle.cos()) * column + planes(angle.sin()) * row)[:, None]
-    middle = dice.uniform(scenes, 0, at.width)[:, None] + speed[:, None] * at.t_s
+    middle = dice.uniform(scenes, -at.width / 2, at.width / 2)[:, None] + speed[:, None] * at.t_s
     inside = (planes(half)[:, None] - (across - middle[..., None, None]).abs()) / planes(soft)[:, None]
     return planes(depth)[:, None] * torch.sigmoid(inside)

@@ -56,7 +56,7 @@ def _middle(low: float, high: float) -> tuple[float, float]:
 DAVIS346: Final = SensorSettings(bus_hz=12e6)
 DVXPLORER: Final = SensorSettings(
     threshold=(0.2, 0.5), mismatch=(0.05, 0.25), refractory_s=(0.001, 0.008), jitter_s=(0.0001, 0.001),
-    shot_noise=(0.004, 0.06), noise_hz=(0.02, 0.8), bus_hz=200e6,
+    shot_noise=(0.004, 0.06), noise_hz=(0.05, 1.5), bus_hz=200e6,
 )  # fmt: skip
 GEN1: Final = SensorSettings(
     threshold=(0.15, 0.4), bias=0.25, time_constant_s=(0.0004, 0.006), follower_s=(0.0002, 0.002),
@@ -64,13 +64,13 @@ GEN1: Final = SensorSettings(
 )  # fmt: skip
 GEN3: Final = SensorSettings(
     threshold=(0.15, 0.4), mismatch=(0.03, 0.15), bias=0.25, lean=-0.1, time_constant_s=(0.0002, 0.003),
-    follower_s=(0.0001, 0.001), refractory_s=(0.0002, 0.008), shot_noise=(0.003, 0.025),
+    follower_s=(0.0001, 0.001), refractory_s=(0.0002, 0.008), shot_noise=(0.003, 0.05),
     noise_hz=(0.005, 0.2), bus_hz=50e6,
 )  # fmt: skip
 GEN4: Final = SensorSettings(
     threshold=(0.15, 0.4), mismatch=(0.02, 0.12), bias=0.2, lean=0.1, time_constant_s=(0.0001, 0.002),
     follower_s=(0.0001, 0.0008), refractory_s=(0.0002, 0.006), jitter_s=(0.00001, 0.0003),
-    shot_noise=(0.002, 0.02), noise_hz=(0.002, 0.06), hot_share=(1e-6, 5e-5), bus_hz=60e6,
+    shot_noise=(0.004, 0.08), noise_hz=(0.05, 4.0), hot_share=(1e-6, 5e-5), bus_hz=60e6,
 )  # fmt: skip
 
 PRESETS: Final[Mapping[str, Preset]] = {
@@ -78,6 +78,6 @@ PRESETS: Final[Mapping[str, Preset]] = {
     "dvxplorer": Preset(640, 480, 0.27, DVXPLORER, stamp_us=100),
     "gen1": Preset(304, 240, 0.57, GEN1),
     "gen3": Preset(640, 480, 0.27, GEN3),
-    "gen4": Preset(1280, 720, 0.16, GEN4),
+    "gen4": Preset(1280, 720, 0.2, GEN4),
 }
 """By the names that `sim://street?sensor=` takes."""

@@ -6,7 +6,7 @@ What pixels then do with light is in `exposure.py`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -87,10 +87,6 @@ class Pixels:
     hot: Tensor
     hot_hz: Tensor
     bus_hz: Tensor
-
-    def scenes(self, rows: slice) -> Pixels:
-        """The sensors of some of the scenes."""
-        return Pixels(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def draw_pixels(dice: Dice, settings: SensorSettings, night: Tensor, height: int, width: int) -> Pixels:

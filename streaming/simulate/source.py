@@ -6,10 +6,13 @@ Parameters of the URI, all optional:
 name            allowed            default  meaning
 ==============  =================  =======  ================================================================
 seed            0..2147483647      1        which street; the same seed gives the same events
-width, height   64..1280, 64..720  346,260  sensor, px; larger ones may be slower than real time
+sensor          davis346           davis346 its pixels, size, bus and timestamps: also dvxplorer, gen1, gen3,
+                                            gen4
+width, height   64..1280, 64..720  sensor's px; larger ones may be slower than real time
+camera          pan                pan      how it moves: also still, walk, shake
 duration_s      0.01..86400        endless  seconds of events
 speed           0.01..100 or max   1        scene seconds a wall-clock second; max does not wait
-night           0, 1               0        dark, with a noisy sensor
+night           0, 1               0        dark, with lamps and a noisy sensor
 people          0..12              8        how many people the street holds; about a third are in view
 cars, bikes     0..4               3, 2     the same of vehicles
 ==============  =================  =======  ================================================================
@@ -20,7 +23,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -29,6 +32,8 @@ import torch
 
 from streaming.errors import BadSource
 from streaming.events import MAX_PACKET_EVENTS, Events
+from streaming.simulate.paths import CAMERA_PATHS, CameraPath
+from streaming.simulate.presets import PRESETS, Preset
 from streaming.simulate.scene import CHUNK_STEPS, STEP_US, Street, StreetSettings, Truth
 from streaming.source import SourceInfo
 
@@ -39,6 +44,13 @@ CATCH_UP_S: Final = 0.2
 """A scene further behind the clock than this goes on from now instead of hurrying after it."""
 
 MAX: Final = "max"
+
+
+SENSOR: Final = "davis346"
+CAMERA: Final = "pan"
+MOST_RENDERED, LEAST_RENDERED = 0.5, 0.25
+"""Rendered px per sensor px, of small and of large sensors."""
+RENDERED_WIDTH_PX: Final = 173
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,8 @@ class Parameter:
 
 PARAMETERS: Final = {
     "seed": Parameter(1, 0, 2**31 - 1),
-    "width": Parameter(346, 64, 1280),
-    "height": Parameter(260, 64, 720),
+    "width": Parameter(PRESETS[SENSOR].width, 64, 1280),
+    "height": Parameter(PRESETS[SENSOR].height, 64, 720),
     "duration_s": Parameter(float("inf"), 0.01, 86_400, whole=False),
     "speed": Parameter(1, 0.01, 100, whole=False),
     "night": Parameter(0, 0, 1),
@@ -62,6 +74,8 @@ PARAMETERS: Final = {
     "cars": Parameter(3, 0, 4),
     "bikes": Parameter(2, 0, 4),
 }
+CHOICES: Final[Mapping[str, Sequence[str]]] = {"sensor": tuple(PRESETS), "camera": tuple(CAMERA_PATHS)}
+NAMES: Final = (*PARAMETERS, *CHOICES)
 SCENES: Final = ("street",)
 
 
@@ -87,6 +101,11 @@ class SimulatedSource:
     def event_clock_s(self) -> float | None:
         """`time.monotonic()` at event time 0 at speed 1; None at others and before the first event."""
         return self._zero_s
+
+    @property
+    def duration_us(self) -> int | None:
+        """Its length; None where it never ends."""
+        return self._duration_us
 
     @property
     def info(self) -> SourceInfo:
@@ -123,7 +142,7 @@ class SimulatedSource:
         maker.start()
         due_s: float | None = None
         end_us = 0
-        while (item := made.get()) is not None:
+        while (item := self._next(made)) is not None:
             if isinstance(item, BaseException):
                 raise item
             now_s = time.monotonic()
@@ -133,6 +152,15 @@ class SimulatedSource:
             if self._closed.wait(max(0.0, due_s - now_s)):
                 return
             yield item
+
+    def _next(self, made: queue.Queue[Events | BaseException | None]) -> Events | BaseException | None:
+        """What was made next; None at the end and, if it comes while nothing is ready, when closed."""
+        while not self._closed.is_set():
+            try:
+                return made.get(timeout=0.1)
+            except queue.Empty:
+                continue
+        return None
 
     def _make(self, made: queue.Queue[Events | BaseException | None]) -> None:
         """Fill the queue until the end or until closed; an error travels to the reader."""
@@ -183,22 +211,37 @@ def open_simulation(uri: str) -> SimulatedSource:
         )
     given = _read_query(uri, parts.query)
     paced = given.get("speed") != MAX
-    numbers = {name: _number(uri, name, given.get(name)) for name in PARAMETERS}
-    settings = StreetSettings(
-        int(numbers["width"]), int(numbers["height"]), int(numbers["people"]), int(numbers["cars"]),
-        int(numbers["bikes"]), bool(numbers["night"]),
-    )  # fmt: skip
+    sensor, camera = _choice(uri, "sensor", given, SENSOR), _choice(uri, "camera", given, CAMERA)
+    size = {"width": str(PRESETS[sensor].width), "height": str(PRESETS[sensor].height)}
+    numbers = {name: _number(uri, name, given.get(name, size.get(name))) for name in PARAMETERS}
+    settings = _street(PRESETS[sensor], CAMERA_PATHS[camera], numbers)
     duration_us = round(numbers["duration_s"] * 1e6) if "duration_s" in given else None
     return SimulatedSource(settings, int(numbers["seed"]), duration_us, numbers["speed"] if paced else None)
+
+
+def _street(preset: Preset, path: CameraPath, numbers: Mapping[str, float]) -> StreetSettings:
+    width, night = int(numbers["width"]), bool(numbers["night"])
+    scale = min(MOST_RENDERED, max(LEAST_RENDERED, RENDERED_WIDTH_PX / width))
+    return StreetSettings(
+        width, int(numbers["height"]), int(numbers["people"]), int(numbers["cars"]), int(numbers["bikes"]),
+        night, scale, preset.typical(night), preset.stamp_us, path,
+    )  # fmt: skip
+
+
+def _choice(uri: str, name: str, given: Mapping[str, str], default: str) -> str:
+    text = given.get(name, default)
+    if text not in CHOICES[name]:
+        raise BadSource(
+            f"{uri}: found {name}={text}; allowed are {', '.join(CHOICES[name])}. Change it or leave it out."
+        )
+    return text
 
 
 def _read_query(uri: str, query: str) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name not in PARAMETERS:
-            raise BadSource(
-                f"{uri}: found parameter {name!r}; allowed are {', '.join(PARAMETERS)}. Leave it out."
-            )
+        if name not in NAMES:
+            raise BadSource(f"{uri}: found parameter {name!r}; allowed are {', '.join(NAMES)}. Leave it out.")
         if name in given:
             raise BadSource(f"{uri}: found parameter {name!r} twice; each is allowed once. Leave one out.")
         given[name] = value

@@ -108,9 +108,8 @@ def simulate_windows(
     log_intensity = lit(dice, settings.light, night, frames.intensity)
     change_light(dice, settings.light, night, log_intensity, view, t_s)
     sharpen(log_intensity, lens)
-    pixels = draw_pixels(dice, settings.sensor, night, settings.sensor_height, settings.sensor_width)
-    counts = _expose(dice, settings, pixels, log_intensity, sub_s)
-    return _annotate(settings, counts, cast, frames, log_intensity, pixels)
+    counts, threshold = _expose(dice, settings, night, log_intensity, sub_s)
+    return _annotate(settings, counts, cast, frames, log_intensity, threshold)
 
 
 def _draw_stage(dice: Dice, settings: WindowSettings, camera: Camera, lens: Lens) -> Stage:
@@ -126,16 +125,23 @@ def _draw_stage(dice: Dice, settings: WindowSettings, camera: Camera, lens: Lens
 
 
 def _expose(
-    dice: Dice, settings: WindowSettings, pixels: Pixels, log_intensity: Tensor, sub_s: float
-) -> Tensor:
-    """(B, T, 2, H, W) uint8 counts of the sensor that sees (B, K, h, w) pictures `sub_s` apart."""
-    return torch.cat([
-        _expose_part(dice, settings, pixels.scenes(rows), log_intensity[rows], sub_s)
-        for rows in cuts(len(log_intensity), dice.device)
-    ])  # fmt: skip
+    dice: Dice, settings: WindowSettings, night: Tensor, log_intensity: Tensor, sub_s: float
+) -> tuple[Tensor, Tensor]:
+    """What the sensors see of (B, K, h, w) pictures `sub_s` apart.
+
+    Returns:
+        (B, T, 2, H, W) uint8 counts, and the (B, 1, 1) mean threshold.
+    """
+    size = settings.sensor_height, settings.sensor_width
+    counts, thresholds = [], []
+    for rows in cuts(len(night), size[0] * size[1], dice.device):
+        pixels = draw_pixels(dice, settings.sensor, night[rows], *size)
+        thresholds.append(pixels.half.mean((1, 2), keepdim=True))
+        counts.append(_count(dice, settings, pixels, log_intensity[rows], sub_s))
+    return torch.cat(counts), torch.cat(thresholds)
 
 
-def _expose_part(
+def _count(
     dice: Dice, settings: WindowSettings, pixels: Pixels, log_intensity: Tensor, sub_s: float
 ) -> Tensor:
     size = (settings.sensor_height, settings.sensor_width)
@@ -172,10 +178,9 @@ def _annotate(
     cast: Cast,
     frames: Frames,
     log_intensity: Tensor,
-    pixels: Pixels,
+    threshold: Tensor,
 ) -> Windows:
     bodies, px = cast.bodies, 1 / settings.render_scale
-    threshold = pixels.half.mean((1, 2), keepdim=True)
     active = counts.amax((1, 2)).float()
     lively = lively_pixels(log_intensity, threshold, active)
     verdict = judge(settings.rule, frames.xyxy, frames.ownership, lively, px)

@@ -53,6 +53,15 @@ def test_convert_keeps_every_event(recording: Path, tmp_path: Path, suffix: str)
     assert (summary["events"], summary["duration_us"]) == (EVENTS, 99_999)
 
 
+def test_convert_writes_a_simulated_scene_with_its_true_boxes(tmp_path: Path) -> None:
+    uri = "sim://street?seed=3&width=172&height=130&duration_s=0.2&speed=max"
+    spikesight("convert", uri, tmp_path / "street.aedat4")
+    summary = json.loads(spikesight("info", tmp_path / "street.aedat4", "--json").stdout)
+    assert (summary["width"], summary["height"]) == (172, 130)
+    assert summary["events"] > 0
+    assert len(np.load(tmp_path / "street_bbox.npy")) > 0
+
+
 def test_filters_apply_in_their_order(recording: Path, tmp_path: Path) -> None:
     out = tmp_path / "left.npy"
     spikesight("convert", recording, out, "--filter", "region:0,0,100,260", "--filter", "polarity:on")
@@ -121,6 +130,7 @@ def test_a_hostile_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
         (["detect", "{recording}", "--threshold", "nan"], "from 0 to 1"),
         (["detect", "{recording}", "--model", "yolo"], "ems-nano"),
         (["convert", "{recording}", "out.xyz"], ".xyz"),
+        (["convert", "sim://street", "out.npy"], "duration_s"),
         (["convert", "{recording}", "out.npy", "--filter", "blur"], "hot_pixels"),
         (["view", "{recording}", "-o", "out.gif"], ".mp4"),
         (["train", "--out", "runs"], "budget"),

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from streaming.simulate.presets import DAVIS346, DVXPLORER, PRESETS, Preset
+from streaming.simulate.sensor import SensorSettings
 from streaming.simulate.windows import WindowSettings, simulate_windows
 from training.datasets import LabelledWindow
 
@@ -24,20 +26,31 @@ class Sensor:
         width, height: pixels.
         render_scale: rendered px per sensor px.
         share: of the simulator's calls, relative to the other sensors'.
+        pixels: their traits.
     """
 
     width: int
     height: int
     render_scale: float
     share: float
+    pixels: SensorSettings = DAVIS346
+
+    @classmethod
+    def of(cls, preset: Preset, share: float) -> Sensor:
+        return cls(preset.width, preset.height, preset.render_scale, share, preset.sensor)
 
 
 SENSORS = (
-    Sensor(346, 260, 0.5, 0.7),
-    Sensor(320, 240, 0.54, 0.1),
-    Sensor(304, 240, 0.57, 0.08),
-    Sensor(640, 480, 0.27, 0.12),
+    Sensor.of(PRESETS["davis346"], 0.62),
+    Sensor(346, 260, 0.75, 0.06),
+    Sensor(320, 240, 0.54, 0.1, DVXPLORER),
+    Sensor.of(PRESETS["gen1"], 0.09),
+    Sensor.of(PRESETS["dvxplorer"], 0.06),
+    Sensor.of(PRESETS["gen3"], 0.05),
+    Sensor.of(PRESETS["gen4"], 0.02),
 )
+"""A DAVIS346 most often, one in eleven of them rendered finely: lenses differ in sharpness. The 320 x 240 one
+has a DVXplorer's pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,7 @@ class SceneSettings:
             render_scale=sensor.render_scale,
             steps=self.steps,
             step_us=self.step_us,
+            sensor=sensor.pixels,
         )
 
     def fingerprint(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streaming.simulate.noise import Dice, fractal_noise
+from streaming.simulate.noise import Dice, fractal_noise, spots
 
 
 def draw(dice: Dice) -> list[torch.Tensor]:
@@ -61,3 +61,13 @@ def test_grain_looks_like_fresh_normal_noise_in_every_picture() -> None:
     grain = Dice(3).grain(3, 60, 80)
     assert float(grain.std()) == pytest.approx(1, abs=0.05)
     assert not torch.equal(grain[0], grain[1])
+
+
+def test_spots_are_rarer_the_farther_out_they_show_and_wider_the_larger_they_are() -> None:
+    made = spots(Dice(3), 128, 192, torch.tensor([3.0, 3.0, 8.0]), torch.tensor([1.0, 2.0, 1.0]))
+    assert float(made.abs().max()) <= 1
+    shown = (made.abs() > 0.5).float()
+    common, rare, _ = shown.mean((1, 2)).tolist()
+    assert 0 < rare < 0.3 * common < common < 0.35
+    borders = shown.diff(dim=2).abs().mean((1, 2))
+    assert float(borders[2]) < 0.6 * float(borders[0])

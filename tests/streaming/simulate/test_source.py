@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from streaming.errors import BadSource
-from streaming.events import Events, validate
+from streaming.events import MAX_PACKET_EVENTS, Events, validate
+from streaming.simulate.paths import CAMERA_PATHS
+from streaming.simulate.presets import PRESETS
 from streaming.simulate.scene import STEP_US, Street, StreetSettings
-from streaming.simulate.source import open_simulation
+from streaming.simulate.source import SimulatedSource, open_simulation
 
 SMALL = "width=172&height=130"
 
@@ -59,8 +63,9 @@ def test_a_live_source_ends_when_closed_from_elsewhere() -> None:
     source = open_simulation(f"sim://street?{SMALL}")
     read_packets = 0
     with source:
-        threading.Timer(0.3, source.close).start()
         for _ in source.packets():
+            if read_packets == 0:
+                threading.Timer(0.3, source.close).start()
             read_packets += 1
     assert read_packets > 0
     assert not [thread for thread in threading.enumerate() if thread.name == "street" and _outlives(thread)]
@@ -80,6 +85,26 @@ def test_an_error_while_making_events_reaches_the_reader(monkeypatch: pytest.Mon
         next(source.packets())
 
 
+def test_closing_frees_a_reader_who_waits_for_a_slow_street(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+    closed = threading.Event()
+
+    def slow(self: Street) -> Iterator[Events]:
+        asked.set()
+        closed.wait(10)
+        yield Events.empty()
+
+    monkeypatch.setattr(Street, "events", slow)
+    source = open_simulation(f"sim://street?{SMALL}")
+    reader = threading.Thread(target=lambda: list(source.packets()), daemon=True)
+    reader.start()
+    assert asked.wait(10)
+    source.close()
+    reader.join(5)
+    assert not reader.is_alive()
+    closed.set()
+
+
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
@@ -93,12 +118,63 @@ def test_an_error_while_making_events_reaches_the_reader(monkeypatch: pytest.Mon
         ("sim://street?speed=0", r"found speed=0; allowed is a number in 0\.01\.\.100 or max"),
         ("sim://street?duration_s=nan", r"found duration_s=nan"),
         ("sim://street?night=yes", r"found night=yes"),
+        ("sim://street?sensor=gen9", r"found sensor=gen9; allowed are davis346, dvxplorer"),
+        ("sim://street?camera=", r"found camera=; allowed are still, pan, walk, shake"),
         ("sim://street?seed=", r"found seed="),
     ],
 )
 def test_what_means_nothing_is_named_with_what_is_allowed(uri: str, message: str) -> None:
     with pytest.raises(BadSource, match=message):
         open_simulation(uri)
+
+
+@pytest.mark.parametrize(
+    ("query", "size"),
+    [
+        ("sensor=gen4", (1280, 720)),
+        ("sensor=gen1", (304, 240)),
+        ("sensor=gen3&width=320", (320, 480)),
+        ("", (346, 260)),
+    ],
+)
+def test_a_sensor_brings_its_size_unless_another_is_given(query: str, size: tuple[int, int]) -> None:
+    info = open_simulation(f"sim://street?{query}").info
+    assert (info.width, info.height) == size
+
+
+def test_timestamps_are_as_coarse_as_the_sensor_says() -> None:
+    fine = read(f"sim://street?{SMALL}&duration_s=0.05&speed=max")
+    coarse = read(f"sim://street?{SMALL}&sensor=dvxplorer&duration_s=0.05&speed=max")
+    assert bool((fine.t_us % 100 != 0).any())
+    assert bool((coarse.t_us % 100 == 0).all())
+    assert len(np.unique(coarse.t_us)) > 50
+
+
+def test_the_paths_of_cameras_differ_in_how_much_they_see_move() -> None:
+    empty = StreetSettings(172, 130, people=0, cars=0, bikes=0)
+    made = {
+        name: sum(map(len, steps(Street(replace(empty, path=path), 1), 12)))
+        for name, path in CAMERA_PATHS.items()
+    }
+    assert made["still"] < made["pan"] < made["walk"] < made["shake"]
+
+
+def test_fifty_million_events_a_second_are_sorted_and_cut_into_packets() -> None:
+    sensitive = replace(
+        PRESETS["gen4"].typical(night=False), threshold=(0.06, 0.06), noise_hz=(40.0, 40.0), bus_hz=50e6
+    )
+    settings = StreetSettings(
+        1280, 720, render_scale=0.25, sensor=sensitive, path=replace(CAMERA_PATHS["shake"], sub_frames=2)
+    )
+    duration_us = 3 * STEP_US
+    after_us, events = None, 0
+    with SimulatedSource(settings, 1, duration_us, None) as source:
+        for packet in source.packets():
+            validate(packet, 1280, 720, after_us=after_us, where="sim")
+            after_us = int(packet.t_us[-1]) if len(packet) else after_us
+            assert len(packet) <= MAX_PACKET_EVENTS
+            events += len(packet)
+    assert 35e6 < events / (duration_us * 1e-6) < 51e6
 
 
 def steps(street: Street, count: int) -> list[Events]:

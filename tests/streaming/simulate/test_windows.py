@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from benchmarks.simulator_sheet import measure
+from benchmarks.event_statistics import measure
 from streaming.simulate.brush import Ownership
 from streaming.simulate.labels import IGNORE, LABEL, NOTHING, VisibilityRule, judge
 from streaming.simulate.light import LightSettings
