@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -134,8 +135,10 @@ def load_checkpoint(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        if not zipfile.is_zipfile(path):
+            raise RuntimeError("it is cut off, or was written by something else")
         values: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         raise BadTraining(
             f"{path} is no checkpoint that can be read: {error}; remove it to start afresh"
         ) from error

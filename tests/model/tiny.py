@@ -130,9 +130,19 @@ def margin(network: Network, x: Tensor) -> float:
     step = LIF.step
 
     def watched(self: LIF, current: Tensor, membrane: Tensor) -> tuple[Tensor, Tensor]:
-        least.append(float((current + membrane - self.threshold).abs().min()))
+        u = current + membrane
+        least.append(float(_distance(self, u).abs().min()))
         return step(self, current, membrane)
 
     with mock.patch.object(LIF, "step", watched):
         network.window(x)
     return min(least)
+
+
+def _distance(neuron: LIF, u: Tensor) -> Tensor:
+    """Of membranes from the nearest value at which the number of spikes changes."""
+    levels = neuron.settings.levels
+    if levels == 1:
+        return u - neuron.threshold
+    quantum = 2 * neuron.settings.threshold
+    return u - quantum * ((u / quantum - 0.5).round().clamp(0, levels - 1) + 0.5)
