@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from model.card import load_card
+from model.card import Encoding, load_card
 from model.catalogue import FREE_SIZES, NANO_ANCHORS
 from model.neuron_settings import NeuronSettings
 from training.anchors import fit_anchors
@@ -117,6 +117,7 @@ class VariantData:
 
     shared: SharedWindows
     variant: Variant
+    encoding: Encoding | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

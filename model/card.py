@@ -27,6 +27,8 @@ ENCODING_CHANNELS: Mapping[str, tuple[int, int]] = types.MappingProxyType(
     {"log1p": (2, 2), "counts": (2, 2), "binary": (2, 2), "painted": (2, 3), "frame": (3, 3)}
 )
 """Per encoding: channels of a step's counts, channels the network reads. `model.encodings` does the work."""
+EVENT_ENCODINGS: tuple[Encoding, ...] = ("log1p", "counts", "binary", "painted")
+"""Those that read counts of events; the others read pictures."""
 
 MAX_CARD_BYTES = 1_000_000
 MAX_SIDE = 4_096

@@ -12,7 +12,7 @@ from typing import Any
 
 from training.augment import NO_AUGMENT, AugmentSettings
 from training.dotted import dotted
-from training.recipe import OURS, RECIPES
+from training.recipe import RECIPES
 from training.settings import TrainSettings
 
 OPTIONS: Mapping[str, str] = {
@@ -35,6 +35,7 @@ OPTIONS: Mapping[str, str] = {
     "final_validation": "--held-out",
     "loss.firing": "--firing-weight",
     "recipe.encoding": "--encoding",
+    "recipe.boxes": "--boxes",
     "anchors": "--anchors",
     "init": "--init",
 }
@@ -47,20 +48,27 @@ def command(settings: TrainSettings) -> str:
     Of a path only its last part is given: a card that is passed on keeps the paths of its maker's machine.
     """
     words = ["spikesight", "train", "--layout", settings.layout, "--out", f"runs/{settings.out.name}"]
-    recipe = min(RECIPES, key=lambda name: len(_different(settings, recipe=RECIPES[name])))
-    words += [] if RECIPES[recipe] == OURS else ["--recipe", recipe]
-    words += ["--no-augment"] if settings.augment == NO_AUGMENT else []
+    bases = {name: _base(settings, name) for name in RECIPES}
+    recipe = min(RECIPES, key=lambda name: len(_different(settings, bases[name])))
+    words += [] if bases[recipe] == _base(settings) else ["--recipe", recipe]
     augment = NO_AUGMENT if settings.augment == NO_AUGMENT else AugmentSettings()
-    different = _different(settings, recipe=RECIPES[recipe], augment=augment)
+    if augment != bases[recipe].augment:
+        words.append("--no-augment" if augment == NO_AUGMENT else "--augment")
+    different = _different(settings, replace(bases[recipe], augment=augment))
     for name, value in sorted(different.items(), key=lambda item: _place(item[0])):
         words += _words(name, value)
     return shlex.join(words)
 
 
-def _different(settings: TrainSettings, **base: Any) -> dict[str, Any]:
-    """Settings that are not those of the command without options."""
-    plain = TrainSettings(out=Path(), steps=1, layout=settings.layout, name=settings.layout)
-    default = dotted(replace(plain, **base)) | {"steps": None, "seed": None}
+def _base(settings: TrainSettings, recipe: str = "ours") -> TrainSettings:
+    """What the command means with these alone."""
+    layout = settings.layout
+    return TrainSettings(out=Path(), steps=1, layout=layout, name=layout, **RECIPES[recipe])
+
+
+def _different(settings: TrainSettings, base: TrainSettings) -> dict[str, Any]:
+    """Settings that are not those of `base`, with the budget and the seed in any case."""
+    default = dotted(base) | {"steps": None, "seed": None}
     told = ("out", "layout", "resume", "tensorboard")
     return {
         name: value

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from model.card import Encoding
 from training.augment import Labelled
 from training.datasets.pool import Chunks
 
@@ -15,6 +16,11 @@ class TrainingData(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """The one encoding that reads the windows; None for counts of events, which several read."""
+        ...
 
     def chunks(self, first: int) -> AbstractContextManager[Chunks]:
         """Chunks to learn from; number `first` is the first that was not asked for before."""

@@ -21,7 +21,7 @@ from training.activity import Activity, ActivitySum
 from training.augment import Labelled, Sample, plain_view, render
 from training.batches import collate
 from training.datasets import BoxRule
-from training.merging import merge_steps
+from training.merging import seen_by
 from training.metrics import Truth, found_judged, total_boxes, truth_judged
 from training.metrics.average_precision import Scores, average_precision
 from training.metrics.confusion import Confusion, confusion
@@ -160,9 +160,7 @@ class _Run:
         """Raw maps of a batch after each step asked for, the last among them."""
         network = self.network
         counts = collate(samples, next(network.parameters()).device).counts
-        if network.layout.activation == "relu":
-            counts = merge_steps(counts, 1)
-        x = encode(counts, self.encoding)
+        x = encode(seen_by(network.layout, counts, self.encoding), self.encoding)
         steps, batch, _, height, width = x.shape
         membranes = network.initial_state(batch, height, width, device=x.device)
         decay = network.layout.readout_decay

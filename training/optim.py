@@ -15,17 +15,10 @@ from training.batches import Batch
 from training.distributed import ALONE, Group
 from training.errors import Diverged
 from training.loss import Loss, detection_loss
-from training.merging import merge_steps
+from training.merging import seen_by
 from training.settings import Precision, TrainSettings
 
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def seen_by(network: Network, counts: Tensor) -> Tensor:
-    """(T, B, C, H, W) counts as the network takes them: the twin sees all steps as one."""
-    if network.layout.activation == "relu":
-        return merge_steps(counts, 1)
-    return counts
 
 
 def forward(
@@ -40,7 +33,7 @@ def forward(
 
     `rates` gets the layers' firing rates, see `Network.forward`; `call` is called in place of the network.
     """
-    counts = seen_by(network, counts)
+    counts = seen_by(network.layout, counts, encoding)
     x = encode(counts.flatten(0, 1).contiguous(memory_format=torch.channels_last), encoding)
     with torch.autocast(counts.device.type, _TYPES[precision], enabled=precision != "float32"):
         maps: tuple[Tensor, ...] = (call or network)(x.view(*counts.shape[:2], *x.shape[1:]), rates)

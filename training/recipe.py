@@ -5,13 +5,15 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from model.card import ENCODING_CHANNELS, Encoding
 from model.catalogue import Anchors
 from model.encodings import EVENT_CEILING
 from model.layout import Activation, Boxes, Layout, anchor_free, named_layout, spiking_shortcuts
 from model.neuron_settings import NeuronSettings
+from training.augment import NO_AUGMENT
+from training.loss import LossSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +62,26 @@ class Recipe:
 OURS = Recipe(encoding="counts", shortcuts="spiking")
 PAPER = Recipe(encoding="painted")
 
-RECIPES: Mapping[str, Recipe] = types.MappingProxyType({"ours": OURS, "paper": PAPER})
-"""By name; `paper` is the published one (EMS-YOLO, arXiv 2307.11411)."""
+PAPER_LOSS = LossSettings(
+    box=0.05 * 3 / 2, obj=3 / 2 * (320 / 640) ** 2, cls=0.5 * 3 / 2 * 2 / 80, balance=(4.0, 1.0),
+    iou_target=1.0,
+)  # fmt: skip
+"""The published gains (0.05, 1, 0.5), scaled as published from 3 levels, 640 x 640 and 80 classes to those of
+Gen1: 2 levels, 320 x 320, 2 classes."""
+
+RECIPES: Mapping[str, Mapping[str, Any]] = types.MappingProxyType(
+    {
+        "ours": {"recipe": OURS},
+        "paper": {
+            "recipe": PAPER,
+            "augment": NO_AUGMENT,
+            "loss": PAPER_LOSS,
+            "grid": (320, 320),
+            "window_steps": 5,
+            "step_us": 50_000,
+            "short_share": 0.0,
+        },
+    }
+)
+"""By name, the settings of `TrainSettings` that it brings; `paper` is the one published for Gen1 (EMS-YOLO,
+arXiv 2307.11411)."""

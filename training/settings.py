@@ -114,6 +114,10 @@ class TrainSettings:
             raise BadTraining(f"pool is {self.pool}; it must hold at least a batch, {self.batch} windows")
         if not 0 <= self.seed < 1000:
             raise BadTraining(f"the seed is {self.seed}; give 0..999, so that no run meets a held-out scene")
+        if self.anchors == "fitted" and self.recipe.boxes == "free":
+            raise BadTraining(
+                "anchors is 'fitted' and recipe.boxes is 'free', which has none; leave one of them out"
+            )
         if self.anchors == "fitted" and self.recipe.anchors is not None:
             raise BadTraining(
                 "anchors is 'fitted' and the recipe has anchors of its own; leave one of them out"

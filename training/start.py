@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from model.card import ENCODING_CHANNELS, find
+from model.card import EVENT_ENCODINGS, Encoding, find
 from model.catalogue import Anchors
 from model.networks import Network, build
 from model.weights import load
@@ -23,7 +23,8 @@ def first_network(settings: TrainSettings, data: TrainingData, group: Group) -> 
 
     Raises:
         UnknownModel, BadLayout: there is no such layout, or it cannot be built.
-        BadTraining: the data has another number of steps or channels; and see `start_from`, `fit_anchors`.
+        BadTraining: the data has another number of steps, or needs another encoding; and see `start_from`,
+            `fit_anchors`.
         BadWeights: see `start_from`.
     """
     if group.leads:
@@ -42,16 +43,21 @@ def first_network(settings: TrainSettings, data: TrainingData, group: Group) -> 
 
 
 def _check_windows(settings: TrainSettings, data: TrainingData) -> None:
-    encoding, (steps, channels) = settings.recipe.encoding, data.held_out(1)[0].shape[:2]
-    if channels != ENCODING_CHANNELS[encoding][0]:
-        fitting = [name for name, (counted, _) in ENCODING_CHANNELS.items() if counted == channels]
-        raise BadTraining(
-            f"the data has {channels} channels, the encoding {encoding!r} takes "
-            f"{ENCODING_CHANNELS[encoding][0]}; give --encoding {' or '.join(fitting) or 'of that many'}"
-        )
+    # First what needs no window: to have one, hours of recordings may have to be read.
+    _check_encoding(settings.recipe.encoding, data)
+    steps = data.held_out(1)[0].shape[0]
     if steps != settings.window_steps:
         raise BadTraining(
             f"the data's windows have {steps} steps, window_steps is {settings.window_steps}; make them equal"
+        )
+
+
+def _check_encoding(encoding: Encoding, data: TrainingData) -> None:
+    fitting = EVENT_ENCODINGS if data.encoding is None else (data.encoding,)
+    if encoding not in fitting:
+        raise BadTraining(
+            f"the data holds {'events' if data.encoding is None else 'pictures'}, which the encoding "
+            f"{encoding!r} does not read; give --encoding {' or '.join(fitting)}"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +13,8 @@ from rich.progress import Progress
 from service.cli.terminal import errors, output, progress_bar
 
 if TYPE_CHECKING:
-    from model.card import Encoding
     from training.datasets.cache import OnPrepare, PrepareProgress
     from training.progress import OnProgress, TrainProgress
-    from training.recipe import Recipe
     from training.settings import TrainSettings
 
 
@@ -53,6 +50,13 @@ class InputEncoding(StrEnum):
     FRAME = "frame"
 
 
+class BoxForm(StrEnum):
+    """What a cell answers, `model.layout.Boxes`."""
+
+    ANCHORS = "anchors"
+    FREE = "free"
+
+
 class AnchorSource(StrEnum):
     """Where anchors come from."""
 
@@ -73,17 +77,28 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Budget in optimizer steps instead.")] = None,
     layout: Annotated[str, typer.Option(help="Network to train.")] = "ems-nano",
     name: Annotated[str | None, typer.Option(help="Name of the weights; the layout's by default.")] = None,
-    recipe: Annotated[RecipeName, typer.Option(help="Input, neurons and shortcuts.")] = RecipeName.OURS,
+    recipe: Annotated[
+        RecipeName, typer.Option(help="Input, neurons, shortcuts, grid, steps, augmentation and loss.")
+    ] = RecipeName.OURS,
     encoding: Annotated[
-        InputEncoding | None, typer.Option(help="Input, in place of the recipe's; frame with coco data.")
+        InputEncoding | None, typer.Option(help="Input, in place of the recipe's; frame with pictures.")
+    ] = None,
+    boxes: Annotated[
+        BoxForm | None, typer.Option(help="An answer for each anchor, or one a cell; the recipe's.")
     ] = None,
     twin: Annotated[bool, typer.Option("--twin", help="Train the conventional twin: ReLU, T = 1.")] = False,
     init: Annotated[
         str | None, typer.Option(help="Weights to start from: a model's name or a card's path.")
     ] = None,
-    grid: Annotated[str, typer.Option(metavar="WxH", help="Input in cells, multiples of 32.")] = "256x192",
-    window_steps: Annotated[int, typer.Option(min=1, help="T, time steps of a window.")] = 5,
-    step_us: Annotated[int, typer.Option(min=1, help="Length of a time step, microseconds.")] = 8_000,
+    grid: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Input in cells, multiples of 32; the recipe's.")
+    ] = None,
+    window_steps: Annotated[
+        int | None, typer.Option(min=1, help="T, time steps of a window; the recipe's.")
+    ] = None,
+    step_us: Annotated[
+        int | None, typer.Option(min=1, help="Length of a time step, microseconds; the recipe's.")
+    ] = None,
     anchors: Annotated[
         AnchorSource, typer.Option(help="Fitted to the data first, or not.")
     ] = AnchorSource.LAYOUT,
@@ -91,7 +106,9 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="Views a step, of each trainer.")] = 16,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
     firing_weight: Annotated[float, typer.Option(help="Weight of the firing rate in the loss.")] = 0.0,
-    augment: Annotated[bool, typer.Option("--augment/--no-augment", help="Draw views at random?")] = True,
+    augment: Annotated[
+        bool | None, typer.Option("--augment/--no-augment", help="Draw views at random? As the recipe does.")
+    ] = None,
     views: Annotated[int, typer.Option(min=1, help="How often a window is seen.")] = 4,
     warm_share: Annotated[float, typer.Option(help="Share of the run with growing windows.")] = 0.0,
     device: Annotated[Device, typer.Option(help="What trains.")] = Device.CPU,
@@ -109,20 +126,33 @@ def train(
 ) -> None:
     """Train: weights, card, log and curves appear in the folder as it goes."""
     from training.augment import NO_AUGMENT, AugmentSettings
+    from training.datasets.spec import encoding_of
     from training.dotted import with_text
-    from training.loss import LossSettings
+    from training.recipe import RECIPES
     from training.settings import TrainSettings
 
+    asked = {
+        "grid": None if grid is None else _grid(grid),
+        "window_steps": window_steps,
+        "step_us": step_us,
+        "augment": None if augment is None else AugmentSettings() if augment else NO_AUGMENT,
+    }
+    brought = {**RECIPES[recipe.value], **{key: value for key, value in asked.items() if value is not None}}
     settings = TrainSettings(
         out=out, data=data, name=name or layout, layout=layout, steps=steps, minutes=minutes, seed=seed,
-        grid=_grid(grid), window_steps=window_steps, step_us=step_us, batch=batch, lr=lr, views=views,
-        warm_share=warm_share, device=device.value, precision=precision.value, threads=threads,
-        generators=generators, save_minutes=save_minutes, final_validation=held_out, resume=resume,
-        tensorboard=tensorboard, anchors=anchors.value, init=init,
-        recipe=_recipe(recipe.value, encoding.value if encoding else None, twin=twin),
-        loss=LossSettings(firing=firing_weight), augment=AugmentSettings() if augment else NO_AUGMENT,
+        batch=batch, lr=lr, views=views, warm_share=warm_share, device=device.value,
+        precision=precision.value, threads=threads, generators=generators, save_minutes=save_minutes,
+        final_validation=held_out, resume=resume, tensorboard=tensorboard, anchors=anchors.value, init=init,
+        **brought,
     )  # fmt: skip
-    for text in set_ or ():
+    parts = {
+        "recipe.encoding": encoding or encoding_of(data),
+        "recipe.boxes": boxes,
+        "recipe.activation": "relu" if twin else None,
+        "loss.firing": firing_weight,
+    }
+    texts = [f"{key}={value}" for key, value in parts.items() if value is not None]
+    for text in (*texts, *(set_ or ())):
         settings = with_text(settings, text)
     _run(settings)
 
@@ -141,15 +171,6 @@ def _run(settings: TrainSettings) -> None:
             soft_wrap=True,
         )
         output.print(f"try it: spikesight serve --model {written.with_suffix('.json')}", soft_wrap=True)
-
-
-def _recipe(name: str, encoding: Encoding | None, *, twin: bool) -> Recipe:
-    from training.recipe import RECIPES
-
-    recipe = RECIPES[name]
-    return replace(
-        recipe, encoding=encoding or recipe.encoding, activation="relu" if twin else recipe.activation
-    )
 
 
 def _grid(text: str) -> tuple[int, int]:

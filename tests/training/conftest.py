@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from model.card import Encoding
 from training.datasets import LabelledWindow
 from training.datasets.pool import Chunks, DirectChunks
 
@@ -35,6 +36,7 @@ class SquareData:
     """Chunk k holds the windows of eight seeds."""
 
     classes: tuple[str, ...] = CLASSES
+    encoding: Encoding | None = None
     window_steps: int = 3
 
     @contextlib.contextmanager

@@ -19,7 +19,7 @@ from training.command import command
 from training.dotted import dotted, with_text
 from training.errors import BadTraining
 from training.loss import LossSettings
-from training.recipe import OURS, PAPER
+from training.recipe import OURS, PAPER, RECIPES
 from training.settings import TrainSettings
 
 PLAIN = TrainSettings(out=Path("runs/a"), steps=9)
@@ -43,6 +43,10 @@ def parsed(line: str, monkeypatch: pytest.MonkeyPatch) -> TrainSettings:
         replace(PLAIN, device="cuda", precision="bfloat16", threads=4, generators=6, save_minutes=1.5),
         replace(PLAIN, final_validation=1000, validation=50, anchors="fitted", init="ems-nano"),
         replace(PLAIN, recipe=PAPER, augment=NO_AUGMENT, loss=LossSettings(firing=0.01)),
+        replace(PLAIN, **RECIPES["paper"]),
+        replace(PLAIN, **{**RECIPES["paper"], "augment": AugmentSettings(), "grid": (256, 192)}),
+        replace(PLAIN, recipe=replace(OURS, boxes="free")),
+        replace(PLAIN, recipe=replace(OURS, encoding="frame"), data="coco:x?classes=person,car"),
         replace(PLAIN, recipe=replace(OURS, activation="relu", encoding="log1p")),
         replace(PLAIN, recipe=replace(OURS, neuron=NeuronSettings(leak=0.5, reset="soft", learned="both"))),
         replace(PLAIN, recipe=replace(PAPER, readout_decay=0.5, anchors=(((1.0, 2.5),), ((3.0, 4.0),)))),
@@ -97,7 +101,11 @@ def test_any_setting_can_be_set(text: str, name: str, value: Any) -> None:
         (["--init", "nobody"], "known are ems-nano"),
         (["--layout", "ems-nona"], "no layout is named 'ems-nona'"),
         (["--data", "sim:forest"], "simulated are sim:street"),
-        (["--encoding", "frame"], "the encoding 'frame' takes 3; give --encoding log1p or counts or binary"),
+        (["--anchors", "fitted", "--boxes", "free"], "recipe.boxes is 'free', which has none"),
+        (
+            ["--encoding", "frame"],
+            "holds events, which the encoding 'frame' does not read; give --encoding log1p or",
+        ),
     ],
 )
 def test_bad_settings_are_one_message(
@@ -114,6 +122,34 @@ def test_bad_settings_are_one_message(
 def held_out(_: object, count: int) -> list[Any]:
     """Windows that need no simulator."""
     return [make_window(k, steps=5) for k in range(count)]
+
+
+def test_the_papers_recipe_is_the_published_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = parsed("spikesight train --out runs/a --steps 9 --recipe paper", monkeypatch)
+    assert paper.recipe == PAPER
+    assert paper.augment == NO_AUGMENT
+    assert (paper.window_steps, paper.step_us, paper.grid, paper.short_share) == (5, 50_000, (320, 320), 0.0)
+    gains = (paper.loss.box, paper.loss.obj, paper.loss.cls)
+    # Published gains of 0.05, 1 and 0.5 at 3 levels, 640 x 640 and 80 classes.
+    assert gains == pytest.approx((0.075, 0.375, 0.01875))
+    assert (paper.loss.balance, paper.loss.iou_target) == ((4.0, 1.0), 1.0)
+    line = "spikesight train --out runs/a --steps 9 --recipe paper --grid 64x96 --augment --encoding binary"
+    changed = parsed(line, monkeypatch)
+    assert (changed.grid, changed.augment, changed.step_us) == ((64, 96), AugmentSettings(), 50_000)
+    assert changed.recipe == replace(PAPER, encoding="binary")
+    assert (
+        command(paper) == "spikesight train --layout ems-nano --out runs/a --recipe paper --steps 9 --seed 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [("coco:x", "frame"), ("coco:x*2+coco:y", "frame"), ("pedro:x", "counts"), ("sim:street", "counts")],
+)
+def test_pictures_choose_their_encoding(data: str, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"spikesight train --out runs/a --steps 9 --data {data}"
+    assert parsed(line, monkeypatch).recipe.encoding == encoding
+    assert parsed(f"{line} --encoding binary", monkeypatch).recipe.encoding == "binary"
 
 
 def test_a_grid_that_is_none_is_explained(tmp_path: Path) -> None:

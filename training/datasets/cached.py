@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.card import Encoding
 from training.datasets import Cut, DataSet, Split
 from training.datasets.cache import OnPrepare, Prepared, PrepareProgress, prepare
 from training.datasets.pack import PackedWindow
@@ -36,6 +37,8 @@ class RecordedData:
         threads: recordings read at once, and later chunks.
         on_progress: told how far the recordings are read.
     """
+
+    encoding: Encoding | None = None
 
     def __init__(
         self,

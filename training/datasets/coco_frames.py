@@ -36,7 +36,7 @@ class CocoFrames:
         BadDataset: see `read_instances`; train2017 is read when `chunks` or `describe` needs it.
     """
 
-    encoding: Encoding = "frame"
+    encoding: Encoding | None = "frame"
 
     def __init__(
         self, root: Path, *, steps: int = 4, seed: int = 0, classes: Sequence[str] | None = None

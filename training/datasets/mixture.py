@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from model.card import Encoding
 from training.augment import Labelled
 from training.data import TrainingData
 from training.datasets.pool import Chunks
@@ -42,7 +43,7 @@ class Mixture:
         shares: at least one.
 
     Raises:
-        BadDataset: no share, or a weight that is not positive.
+        BadDataset: no share, a weight that is not positive, or pictures beside events.
     """
 
     def __init__(self, shares: Sequence[Share]) -> None:
@@ -50,6 +51,7 @@ class Mixture:
             weights = ", ".join(f"{share.name}*{share.weight:g}" for share in shares)
             raise BadDataset(f"found the shares {weights or 'none'}; each needs a weight above 0")
         self.shares = tuple(shares)
+        self.encoding = self._encoding()
         self.classes = tuple(dict.fromkeys(name for share in shares for name in share.data.classes))
 
     @contextlib.contextmanager
@@ -87,6 +89,16 @@ class Mixture:
                 for share in self.shares
             ],
         }
+
+    def _encoding(self) -> Encoding | None:
+        encoding, *others = {share.data.encoding for share in self.shares}
+        if others:
+            pictures = ", ".join(share.name for share in self.shares if share.data.encoding is not None)
+            raise BadDataset(
+                f"found {pictures} in a mixture; it holds pictures, which do not go with events. Train on "
+                "pictures alone"
+            )
+        return encoding
 
     def _labels(self, share: Share) -> NDArray[np.int64]:
         """Label in the mixture of each label of the share."""

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from model.card import Encoding
 from training.datasets import LabelledWindow
 from training.datasets.chunks import load_chunk, save_chunk
 from training.datasets.fingerprint import SIMULATOR
@@ -64,6 +65,10 @@ class SimulatedData:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.scenes.classes
+
+    @property
+    def encoding(self) -> Encoding | None:
+        return None
 
     @contextlib.contextmanager
     def chunks(self, first: int) -> Iterator[Chunks]:

@@ -22,6 +22,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from model.card import Encoding
 from training.data import TrainingData
 from training.datasets import Cut, DataSet
 from training.datasets.cache import OnPrepare
@@ -45,13 +46,13 @@ class Source:
         form: how it is written, for messages.
         where: the class of the data set, imported when it is asked for; its first argument is the folder.
         options: how the text of each option becomes the class's argument.
-        pictures: the class is training data itself, of pictures.
+        encoding: the one that reads its pictures; the class is then training data itself. None for events.
     """
 
     form: str
     where: str
     options: Mapping[str, Callable[[str], Any]]
-    pictures: bool = False
+    encoding: Encoding | None = None
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -75,7 +76,7 @@ SOURCES: Mapping[str, Source] = {
         "coco:FOLDER?classes=person,car",
         "training.datasets.coco_frames:CocoFrames",
         {"classes": _names},
-        pictures=True,
+        encoding="frame",
     ),
 }
 """What can be named beside `sim:street`."""
@@ -95,13 +96,13 @@ def data_from_spec(text: str, settings: TrainSettings, on_progress: OnPrepare | 
     shares = [_share(part, settings, on_progress) for part in _split(text)]
     if len(shares) == 1:
         return shares[0].data
-    pictures = [share.name for share in shares if share.name in SOURCES and SOURCES[share.name].pictures]
-    if pictures:
-        raise BadDataset(
-            f"found {pictures[0]} in a mixture; it holds pictures, which do not go with events. Train on "
-            "it alone"
-        )
     return Mixture(shares)
+
+
+def encoding_of(text: str) -> Encoding | None:
+    """The one encoding that reads what `text` names, None where that holds events."""
+    named = [SOURCES[name] for name in (part.partition(":")[0] for part in _split(text)) if name in SOURCES]
+    return next((source.encoding for source in named if source.encoding is not None), None)
 
 
 def simulated(settings: TrainSettings) -> SimulatedData:
@@ -143,7 +144,7 @@ def _data(name: str, place: str, settings: TrainSettings, on_progress: OnPrepare
     source = SOURCES[name]
     options, rules = _options(name, source, query)
     make = resolve_name(source.where)
-    if source.pictures:
+    if source.encoding is not None:
         data: TrainingData = make(root, steps=settings.window_steps, seed=settings.seed, **options)
         return data
     data_set = make(root, **options)
@@ -171,7 +172,7 @@ def _options(name: str, source: Source, query: str) -> tuple[dict[str, Any], dic
     """Arguments of the class, and fields of its rule."""
     options: dict[str, Any] = {}
     rules: dict[str, Any] = {}
-    known = {**source.options, **({} if source.pictures else RULES)}
+    known = {**source.options, **(RULES if source.encoding is None else {})}
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in known:
             raise BadDataset(f"{name} has no option {key!r}{_like(key, known)}; known are {', '.join(known)}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.card import Encoding
 from training.datasets import LabelledWindow
 from training.datasets.mixture import Mixture, Share
 from training.datasets.pool import Chunks, DirectChunks, Pool
@@ -30,6 +31,7 @@ class Marked:
     first: int
     classes: tuple[str, ...]
     windows: int = 50
+    encoding: Encoding | None = None
     asked: list[int] = field(default_factory=list)
 
     @contextlib.contextmanager
