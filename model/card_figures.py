@@ -18,8 +18,20 @@ def _evaluate(card: Card, options: str) -> str:
 
 def _accuracy(card: Card) -> Iterator[str]:
     metrics = card.metrics
-    scores, operating = metrics["scores"], metrics["operating"]
     yield f"On {metrics['windows']} {metrics['on']} with {metrics['boxes']} boxes:"
+    yield from _scores(metrics)
+    if "quiet_threshold" in metrics["operating"]:
+        operating = metrics["operating"]
+        yield (
+            f"The threshold is the one of the best F1 ({operating['best_f1_threshold']:g}), but at least the "
+            f"one that keeps false boxes few ({operating['quiet_threshold']:g})."
+        )
+    yield _evaluate(card, f"--windows {metrics['windows']}{_protocol(metrics)}")
+
+
+def _scores(metrics: dict[str, Any]) -> Iterator[str]:
+    """The accuracy of one set of windows."""
+    scores, operating = metrics["scores"], metrics["operating"]
     rows = [[name, *_pair(scores["ap50"][name], scores["ap50_95"][name])] for name in scores["ap50"]]
     rows += [[_size(name, size), *_pair(size["map50"], size["map50_95"])] for name, size in _sizes(scores)]
     yield table(("", "AP50", "AP50:95"), [*rows, ["mean", *_pair(scores["map50"], scores["map50_95"])]])
@@ -33,13 +45,25 @@ def _accuracy(card: Card) -> Iterator[str]:
         f"At the default threshold: precision {figure(operating['precision'])}, recall "
         f"{figure(operating['recall'])}, F1 {figure(operating['f1'])}{_false(operating)}."
     )
-    if "quiet_threshold" in operating:
-        yield (
-            f"The threshold is the one of the best F1 ({operating['best_f1_threshold']:g}), but at least the "
-            f"one that keeps false boxes few ({operating['quiet_threshold']:g})."
-        )
-    protocol = " --protocol prophesee" if metrics.get("rule") else ""
-    yield _evaluate(card, f"--windows {metrics['windows']}{protocol}")
+
+
+def _protocol(metrics: dict[str, Any]) -> str:
+    return " --protocol prophesee" if metrics.get("rule") else ""
+
+
+def _data_sets(card: Card) -> Iterator[str]:
+    for name, block in card.metrics["data_sets"].items():
+        yield f"### {name}"
+        yield f"On {block['windows']} windows with {block['boxes']} boxes:"
+        yield from _scores(block)
+        if block["ignored"]:
+            yield f"It does not know {', '.join(block['ignored'])}: what it finds there does not count."
+        if block["not_measured"]:
+            yield f"Not labelled in the data, so not measured: {', '.join(block['not_measured'])}."
+        yield _sheet(block["confusion"])
+        if block["split"]:  # a mixture is measured at the end of training alone
+            what = f"--data '{block['data']}' --split {block['split']} --windows {block['windows']}"
+            yield _evaluate(card, what + _protocol(block))
 
 
 def _pair(ap50: float | None, ap50_95: float | None) -> list[str]:
@@ -95,9 +119,13 @@ def _confusion(card: Card) -> Iterator[str]:
         "found; the last column holds what was missed, the last row what is not there. From the command of "
         "the accuracy."
     )
+    yield _sheet(sheet)
+
+
+def _sheet(sheet: dict[str, Any]) -> str:
     cells = [[name, *map(str, row)] for name, row in zip(sheet["classes"], sheet["counts"], strict=True)]
     cells[-1][-1] = ""  # nobody counts where nothing is and nothing was found
-    yield table(("", *sheet["classes"]), cells)
+    return table(("", *sheet["classes"]), cells)
 
 
 def _real_clips(card: Card) -> Iterator[str]:
@@ -182,6 +210,7 @@ SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("Inside a window", "each_step", _each_step),
     ("Conditions", "conditions", _conditions),
     ("What it confuses", "confusion", _confusion),
+    ("On data sets", "data_sets", _data_sets),
     ("Real clips", "real_clips", _real_clips),
     ("Streaming", "streaming", _streaming),
     ("Spikes and energy, a window", "activity", _energy),

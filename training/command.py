@@ -60,6 +60,11 @@ def command(settings: TrainSettings) -> str:
     return shlex.join(words)
 
 
+def without_folders(text: str) -> str:
+    """Data or weights by the last part of their paths: text that is passed on tells nothing of its maker."""
+    return re.sub(r"(^|:)[^:+?*]*/(?=[^/+?*])", r"\1", text)
+
+
 def _base(settings: TrainSettings, recipe: str = "ours") -> TrainSettings:
     """What the command means with these alone."""
     layout = settings.layout
@@ -89,5 +94,5 @@ def _words(name: str, value: Any) -> list[str]:
     if name not in OPTIONS:
         return ["--set", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
     if name in ("data", "init"):
-        value = re.sub(r"(^|:)[^:+?*]*/(?=[^/+?*])", r"\1", value)
+        value = without_folders(value)
     return [OPTIONS[name], f"{value:g}" if name == "minutes" else str(value)]

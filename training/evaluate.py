@@ -17,18 +17,17 @@ from model.card import Card, find, load_card
 from model.detector import Detector, EngineName
 from model.weights import load
 from training.conditions import measure_conditions
-from training.datasets import BoxRule, LabelledWindow
+from training.data_accuracy import DataAccuracy, measure_data
+from training.datasets import BoxRule, LabelledWindow, Split
 from training.datasets.scenes import SceneSettings
-from training.datasets.simulated import SimulatedData
+from training.datasets.simulated import HELD_OUT_NAME, SimulatedData
 from training.errors import BadTraining
 from training.latency import measure_latency
 from training.measure import OnProgress, Report, json_values, measure
 from training.streaming_accuracy import StreamingSettings, measure_streaming
 from training.twin import check_twin, compare
 
-Part = Literal["accuracy", "conditions", "streaming", "latency", "twin"]
-
-ON = "held-out simulated windows"
+Part = Literal["accuracy", "conditions", "streaming", "latency", "twin", "data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,15 @@ class EvaluationSettings:
     """How much is measured.
 
     Attributes:
-        windows: held-out windows of the accuracy and of the twin; the first call simulates and keeps them.
+        windows: held-out windows of the accuracy, of the twin and of the data; simulated ones are kept.
         condition_windows: windows of each condition.
         streaming: streets of the streaming accuracy.
         rule: which boxes count in the accuracy; all by default.
         twin: card or weights of the conventional twin, for its part.
+        data: a data set, as `training.datasets.spec` reads it, for its part.
+        split: which of its recordings.
         engine: what runs the steps of streaming and latency.
-        cache: folder of the held-out windows.
+        cache: folder of the held-out windows; windows of data sets lie in a folder beside it.
     """
 
     windows: int = 1000
@@ -50,6 +51,8 @@ class EvaluationSettings:
     streaming: StreamingSettings = field(default_factory=StreamingSettings)
     rule: BoxRule | None = None
     twin: str | Path | None = None
+    data: str | None = None
+    split: Split = "val"
     engine: EngineName = "onnx"
     cache: Path = Path("runs/held-out")
 
@@ -61,7 +64,7 @@ class Evaluation:
     Attributes:
         card: of the weights; where the accuracy was measured, with the default threshold that follows.
         metrics: blocks for the card, JSON values.
-        report: the accuracy with its curves, None where it was not asked for.
+        report: the accuracy with its curves, or that on the data; None where neither was asked for.
     """
 
     card: Card
@@ -88,17 +91,20 @@ def evaluate(
 
     Raises:
         UnknownModel, BadWeights: see `model.weights.load`.
-        BadTraining: the weights read no events or have other classes than the simulator, or the twin is none.
+        BadDataset: the data set is bad.
+        BadTraining: the weights read no events or have other classes than the simulator, or the twin is none;
+            or they have no class of the data.
     """
     card, settings = load_card(model), settings or EvaluationSettings()
-    _check(card)
+    if set(parts) != {"data"}:
+        _check(card)
     told = {part: partial(on_progress, part) if on_progress else None for part in parts}
     report: Report | None = None
     metrics: dict[str, Any] = {}
     if "accuracy" in parts:
         report = _accuracy(model, card, settings, told["accuracy"])
         card = replace(card, threshold=report.operating.threshold)
-        metrics |= {"on": ON, **report.to_json()}
+        metrics |= {"on": HELD_OUT_NAME, **report.to_json()}
     if "twin" in parts:
         metrics["twin"] = _twin(model, card, settings, report, told["twin"])
     if "conditions" in parts:
@@ -109,18 +115,25 @@ def evaluate(
         metrics["streaming"] = json_values(asdict(streaming))
     if "latency" in parts:
         metrics["latency"] = json_values(asdict(measure_latency(_detector(model, settings))))
+    if "data" in parts:
+        on_data = _on_data(model, card, settings, told["data"])
+        metrics["data_sets"] = {on_data.name: on_data.block}
+        report = report or on_data.report
     return Evaluation(card, metrics, report)
 
 
 def write_card(model: str | Path, evaluation: Evaluation) -> Path:
-    """Put the figures, and the threshold they are of, into the card; blocks not measured stay.
+    """Put the figures, and the threshold they are of, into the card; blocks and data sets not measured stay.
 
     Returns:
         The card's path.
     """
     path = find(model).card
     card = load_card(model)
-    card = replace(card, threshold=evaluation.card.threshold, metrics=card.metrics | evaluation.metrics)
+    metrics = card.metrics | evaluation.metrics
+    if "data_sets" in evaluation.metrics:
+        metrics["data_sets"] = card.metrics.get("data_sets", {}) | evaluation.metrics["data_sets"]
+    card = replace(card, threshold=evaluation.card.threshold, metrics=metrics)
     new = path.with_suffix(".new")
     new.write_text(card.to_json(), encoding="utf-8")
     os.replace(new, path)
@@ -142,7 +155,7 @@ def _check(card: Card) -> None:
     if card.classes != classes or card.count_channels != 2:
         raise BadTraining(
             f"{card.name} finds {', '.join(card.classes)} in {card.count_channels} channels; simulated "
-            f"windows hold {', '.join(classes)} in 2 channels of events. Measure it on data of its own."
+            f"windows hold {', '.join(classes)} in 2 channels of events. Measure it on other --data."
         )
 
 
@@ -156,6 +169,17 @@ def _accuracy(
     return measure(
         load(model), _held_out(card, settings), card.grid, card.classes,
         encoding=card.encoding, rule=settings.rule, each_step=True, on_progress=on_progress,
+    )  # fmt: skip
+
+
+def _on_data(
+    model: str | Path, card: Card, settings: EvaluationSettings, on_progress: OnProgress | None
+) -> DataAccuracy:
+    if settings.data is None:
+        raise BadTraining("no data is named; give a data set, such as pedro:FOLDER")
+    return measure_data(
+        model, card, settings.data, settings.split, windows=settings.windows,
+        out=settings.cache.parent / "evaluation", rule=settings.rule, on_progress=on_progress,
     )  # fmt: skip
 
 

@@ -84,6 +84,7 @@ def measure(
     encoding: Encoding,
     threshold: float | None = None,
     rule: BoxRule | None = None,
+    counted: Sequence[str] | None = None,
     each_step: bool = False,
     batch: int = 16,
     on_progress: OnProgress | None = None,
@@ -100,11 +101,12 @@ def measure(
         encoding: how counts become the network's input.
         threshold: whose figures to give; by default the one that `operating_point` chooses.
         rule: which boxes count; all by default.
+        counted: names of the classes whose answers count; all by default.
         each_step: measure the answers after 1 ... T steps too.
         batch: windows at once.
         on_progress: told the number of windows measured.
     """
-    run = _Run(network.fused(), grid, classes, encoding, rule, each_step)
+    run = _Run(network.fused(), grid, classes, encoding, rule, counted or classes, each_step)
     for first in range(0, len(windows), batch):
         run.add(windows[first : first + batch])
         if on_progress:
@@ -122,10 +124,12 @@ class _Run:
         classes: tuple[str, ...],
         encoding: Encoding,
         rule: BoxRule | None,
+        counted: Sequence[str],
         each_step: bool,
     ) -> None:
         self.network, self.grid, self.classes = network, grid, classes
         self.encoding, self.rule, self.each_step = encoding, rule, each_step
+        self.counted = [label for label, name in enumerate(classes) if name in counted]
         self.activity = ActivitySum(network.layout, grid[1], grid[0])
         self.truth: list[Truth] = []
         self.fine: list[list[Detections]] = []  # of each step asked for, of each window
@@ -151,6 +155,7 @@ class _Run:
             maps, layout.anchors, layout.strides, self.classes,
             threshold=threshold, iou=iou, multi_label=multi_label,
         )  # fmt: skip
+        found = [each[np.isin(each.label, self.counted)] for each in found]
         if self.rule is None:
             return found
         return [found_judged(self.rule, each, px) for each, px in zip(found, px_per_cell, strict=True)]

@@ -14,6 +14,9 @@ from model.weights import save
 from training.checkpoint import Progress
 from training.command import command
 from training.data import TrainingData
+from training.data_accuracy import data_block, data_name
+from training.datasets.simulated import HELD_OUT_NAME
+from training.datasets.spec import is_simulated
 from training.measure import RUN_IOU, Report
 from training.settings import TrainSettings
 
@@ -25,6 +28,11 @@ NOT_GOOD_FOR = (
     "anything where a missed or false box does harm; it has seen simulated scenes only: crowds, sitting "
     "people, children, rain, other classes and very small or cut objects are found poorly, and its scores "
     "are calibrated on simulated scenes, not on yours"
+)
+
+NOT_GOOD_FOR_OTHERS = (
+    "anything where a missed or false box does harm; cameras, places, light and step lengths other than "
+    "those of its training data were not tried"
 )
 
 
@@ -50,12 +58,24 @@ def ship(
         threshold=report.operating.threshold,
         iou=RUN_IOU,
         training=_training(settings, data, progress),
-        metrics={"on": "held-out simulated windows", **report.to_json()},
+        metrics=_metrics(settings, data, report),
         licence="Apache-2.0",
-        good_for=GOOD_FOR,
-        not_good_for=NOT_GOOD_FOR,
+        good_for=GOOD_FOR if is_simulated(settings.data) else _good_for(data),
+        not_good_for=NOT_GOOD_FOR if is_simulated(settings.data) else NOT_GOOD_FOR_OTHERS,
     )
     return save(settings.out / "weights", network, card).weights
+
+
+def _metrics(settings: TrainSettings, data: TrainingData, report: Report) -> dict[str, Any]:
+    """The accuracy; that on a data set is a block of the data set's name."""
+    if is_simulated(settings.data):
+        return {"on": HELD_OUT_NAME, **report.to_json()}
+    block = data_block(settings.data, data, data.classes, report)
+    return {"data_sets": {data_name(settings.data, data.split): block}}
+
+
+def _good_for(data: TrainingData) -> str:
+    return f"{', '.join(data.classes)} as in what it was trained on: {data.describe()['data']}"
 
 
 def _named(layout: Layout) -> str | None:

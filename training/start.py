@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import torch
 
-from model.card import EVENT_ENCODINGS, Encoding, find
+from model.card import Encoding, find
 from model.catalogue import Anchors
 from model.networks import Network, build
 from model.weights import load
 from training.anchors import anchors_of
-from training.data import TrainingData
+from training.data import TrainingData, readable_by
 from training.distributed import Group
 from training.errors import BadTraining
 from training.settings import TrainSettings
@@ -53,11 +53,10 @@ def _check_windows(settings: TrainSettings, data: TrainingData) -> None:
 
 
 def _check_encoding(encoding: Encoding, data: TrainingData) -> None:
-    fitting = EVENT_ENCODINGS if data.encoding is None else (data.encoding,)
-    if encoding not in fitting:
+    if encoding not in readable_by(data):
         raise BadTraining(
             f"the data holds {'events' if data.encoding is None else 'pictures'}, which the encoding "
-            f"{encoding!r} does not read; give --encoding {' or '.join(fitting)}"
+            f"{encoding!r} does not read; give --encoding {' or '.join(readable_by(data))}"
         )
 
 

@@ -25,6 +25,13 @@ class Protocol(StrEnum):
     PROPHESEE = "prophesee"
 
 
+class HeldOut(StrEnum):
+    """Splits of a data set that nobody learns from."""
+
+    VAL = "val"
+    TEST = "test"
+
+
 class Runner(StrEnum):
     """What runs the steps."""
 
@@ -44,8 +51,12 @@ def evaluate(
         bool, typer.Option("--latency", help="CPU ms a step and an answer, one core.")
     ] = False,
     twin: Annotated[str | None, typer.Option(help="Card of the ReLU twin: its accuracy and energy.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="On a data set: pedro:FOLDER, gen1:FOLDER, ..., as train takes it.")
+    ] = None,
+    split: Annotated[HeldOut, typer.Option(help="Of the data set.")] = HeldOut.VAL,
     everything: Annotated[bool, typer.Option("--all", help="Accuracy and all of the above.")] = False,
-    windows: Annotated[int, typer.Option(min=1, help="Held-out windows, for accuracy and twin.")] = 1000,
+    windows: Annotated[int, typer.Option(min=1, help="Held-out windows: accuracy, twin, data.")] = 1000,
     condition_windows: Annotated[int, typer.Option(min=1, help="Windows of each condition.")] = 160,
     streets: Annotated[int, typer.Option(min=1, help="Streets to watch.")] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="Of each street.")] = 10.0,
@@ -61,7 +72,7 @@ def evaluate(
     write: Annotated[bool, typer.Option("--write", help="Put the figures into the card.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Measure weights on simulated scenes that no training sees: the accuracy, or the parts named."""
+    """Measure weights on scenes and recordings that no training sees: the accuracy, or the parts named."""
     from training.datasets import BoxRule
     from training.evaluate import EvaluationSettings, write_card, write_report
     from training.streaming_accuracy import StreamingSettings
@@ -73,9 +84,12 @@ def evaluate(
         streaming=StreamingSettings(streets, seconds, scene, latency_ms),
         rule=BoxRule() if protocol is Protocol.PROPHESEE else None,
         twin=twin,
+        data=data,
+        split=split.value,
         engine=engine.value,
     )
-    evaluation = _measure(model, _parts(asked, twin, everything), settings)
+    asked |= {"twin": twin is not None, "data": data is not None}
+    evaluation = _measure(model, _parts(asked, everything), settings)
     if out is not None:
         write_report(evaluation, out)
     if write:
@@ -87,9 +101,9 @@ def evaluate(
             output.print(table)
 
 
-def _parts(asked: dict[str, bool], twin: str | None, everything: bool) -> list[Part]:
-    parts = [name for name, wanted in asked.items() if wanted or everything]
-    parts += ["twin"] if twin is not None else []
+def _parts(asked: dict[str, bool], everything: bool) -> list[Part]:
+    given = ("twin", "data")  # these need something to be named
+    parts = [name for name, wanted in asked.items() if wanted or (everything and name not in given)]
     return ["accuracy", *parts] if everything or not parts else parts  # type: ignore[list-item, return-value]
 
 
@@ -105,7 +119,7 @@ def _measure(model: str, parts: list[Part], settings: EvaluationSettings) -> Eva
 
 def _tables(metrics: dict[str, Any]) -> Iterator[Table | str]:
     if "scores" in metrics:
-        yield from _accuracy(metrics)
+        yield from _accuracy(metrics, metrics["on"])
     if "twin" in metrics:
         twin = metrics["twin"]
         yield (
@@ -126,11 +140,21 @@ def _tables(metrics: dict[str, Any]) -> Iterator[Table | str]:
             f"one core, {took['engine']}: {took['step_ms']:.1f} ms a step (90 %: {took['step_p90_ms']:.1f}), "
             f"{took['answer_ms']:.1f} ms from a window's end to its boxes; {took['machine']}"
         )
+    for name, block in metrics.get("data_sets", {}).items():
+        yield from _accuracy(block, f"windows of {name}")
+        yield from _unmatched(block)
 
 
-def _accuracy(metrics: dict[str, Any]) -> Iterator[Table | str]:
+def _unmatched(block: dict[str, Any]) -> Iterator[str]:
+    if block["ignored"]:
+        yield f"not known to the weights, ignored: {', '.join(block['ignored'])}"
+    if block["not_measured"]:
+        yield f"not labelled in the data, not measured: {', '.join(block['not_measured'])}"
+
+
+def _accuracy(metrics: dict[str, Any], on: str) -> Iterator[Table | str]:
     scores, operating, activity = metrics["scores"], metrics["operating"], metrics["activity"]
-    title = f"{metrics['windows']} held-out windows, {metrics['boxes']} boxes"
+    title = f"{metrics['windows']} {on}, {metrics['boxes']} boxes"
     table = Table("class", "AP50", "AP50:95", title=title)
     for name in scores["ap50"]:
         table.add_row(name, _of(scores["ap50"][name]), _of(scores["ap50_95"][name]))

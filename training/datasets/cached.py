@@ -33,6 +33,7 @@ class RecordedData:
         data: the data set.
         cut: how windows are cut.
         cache: folder of the cache of this data set.
+        split: what is never learnt from; the first of `HELD_OUT` that has recordings where None.
         seed: of the order.
         threads: recordings read at once, and later chunks.
         on_progress: told how far the recordings are read.
@@ -46,6 +47,7 @@ class RecordedData:
         cut: Cut,
         cache: Path,
         *,
+        split: Split | None = None,
         seed: int = 0,
         threads: int = 1,
         on_progress: OnPrepare | None = None,
@@ -53,6 +55,7 @@ class RecordedData:
         self.data = data
         self.cut = cut
         self._cache = cache
+        self._asked = HELD_OUT if split is None else (split,)
         self._seed = seed
         self._threads = threads
         self._on_progress = on_progress
@@ -60,6 +63,17 @@ class RecordedData:
     @property
     def classes(self) -> tuple[str, ...]:
         return self.data.classes
+
+    @cached_property
+    def split(self) -> Split:
+        """As `TrainingData.split`."""
+        for split in self._asked:
+            if self.data.parts(split):
+                return split
+        raise BadDataset(
+            f"the data set has no recording in {' or '.join(self._asked)}, so that nothing could be "
+            "measured; name a split that has some, or move a tenth of the recordings of train to val"
+        )
 
     @contextlib.contextmanager
     def chunks(self, first: int) -> Iterator[Chunks]:
@@ -89,7 +103,7 @@ class RecordedData:
             **self.data.describe(),
             "cut": asdict(self.cut),
             "train": self._train.to_json(),
-            "held_out": {"split": self._held_out_split, **self._held_out.to_json()},
+            "held_out": {"split": self.split, **self._held_out.to_json()},
         }
 
     @cached_property
@@ -112,24 +126,14 @@ class RecordedData:
 
     @cached_property
     def _held_out(self) -> Prepared:
-        prepared = self._prepared(self._held_out_split)
+        prepared = self._prepared(self.split)
         if not prepared.windows:
             raise BadDataset(
-                f"the split {self._held_out_split} has recordings but no window to measure on; labels in the "
+                f"the split {self.split} has recordings but no window to measure on; labels in the "
                 f"first {self.cut.rule.skip_us} us of a recording are left out"
             )
-        self._warn(self._held_out_split, prepared)
+        self._warn(self.split, prepared)
         return prepared
-
-    @cached_property
-    def _held_out_split(self) -> Split:
-        for split in HELD_OUT:
-            if self.data.parts(split):
-                return split
-        raise BadDataset(
-            "the data set has no recording in val or test, so that nothing could be measured; move a tenth "
-            "of the recordings of train to val"
-        )
 
     def _prepared(self, split: Split) -> Prepared:
         return prepare(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.card import Encoding
+from training.datasets import Split
 from training.datasets.coco_instances import Instances, read_instances
 from training.datasets.pictures import LabelledPicture
 from training.datasets.pool import Chunks
@@ -37,6 +38,7 @@ class CocoFrames:
     """
 
     encoding: Encoding | None = "frame"
+    split: Split | None = "val"
 
     def __init__(
         self, root: Path, *, steps: int = 4, seed: int = 0, classes: Sequence[str] | None = None

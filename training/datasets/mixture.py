@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from model.card import Encoding
 from training.augment import Labelled
 from training.data import TrainingData
+from training.datasets import Split
 from training.datasets.pool import Chunks
+from training.datasets.relabel import labels_in, relabelled
 from training.errors import BadDataset
 
 
@@ -46,6 +48,8 @@ class Mixture:
         BadDataset: no share, a weight that is not positive, or pictures beside events.
     """
 
+    split: Split | None = None
+
     def __init__(self, shares: Sequence[Share]) -> None:
         if not shares or not all(share.weight > 0 for share in shares):
             weights = ", ".join(f"{share.name}*{share.weight:g}" for share in shares)
@@ -71,7 +75,7 @@ class Mixture:
         for number in range(count):
             share, at = turns.turn(number)
             if at < len(each[share]):
-                windows.append(_relabelled(each[share][at], self._labels(self.shares[share])))
+                windows.append(relabelled(each[share][at], self._labels(self.shares[share])))
         return windows
 
     def describe(self) -> dict[str, Any]:
@@ -102,7 +106,7 @@ class Mixture:
 
     def _labels(self, share: Share) -> NDArray[np.int64]:
         """Label in the mixture of each label of the share."""
-        return np.array([self.classes.index(name) for name in share.data.classes], np.int64)
+        return labels_in(self.classes, share.data.classes)
 
 
 class _Turns:
@@ -142,13 +146,8 @@ class _MixedChunks:
 
     def load(self, number: int) -> list[Labelled]:
         share, at = self._turns.turn(number)
-        return [_relabelled(window, self._labels[share]) for window in self._sources[share].load(at)]
+        return [relabelled(window, self._labels[share]) for window in self._sources[share].load(at)]
 
     def release(self, number: int) -> None:
         share, at = self._turns.turn(number)
         self._sources[share].release(at)
-
-
-def _relabelled(window: Labelled, labels: NDArray[np.int64]) -> Labelled:
-    relabelled: Labelled = replace(cast(Any, window), label=labels[window.label])
-    return relabelled

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from model.card import Encoding
-from training.datasets import LabelledWindow
+from training.datasets import LabelledWindow, Split
 from training.datasets.chunks import load_chunk, save_chunk
 from training.datasets.fingerprint import SIMULATOR
 from training.datasets.pool import Chunks, DirectChunks
@@ -28,6 +28,7 @@ from training.datasets.scenes import CALL, CALLS, SceneSettings, simulate
 from training.errors import GeneratorDied
 
 HELD_OUT_SEEDS = range(1_000_000)
+HELD_OUT_NAME = "held-out simulated windows"
 SEEDS_PER_RUN = 10_000_000
 
 
@@ -68,6 +69,10 @@ class SimulatedData:
 
     @property
     def encoding(self) -> Encoding | None:
+        return None
+
+    @property
+    def split(self) -> Split | None:
         return None
 
     @contextlib.contextmanager

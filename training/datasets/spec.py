@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl
 
 from model.card import Encoding
 from training.data import TrainingData
-from training.datasets import Cut, DataSet
+from training.datasets import Cut, DataSet, Split
 from training.datasets.cache import OnPrepare
 from training.datasets.cached import RecordedData
 from training.datasets.mixture import Mixture, Share
@@ -82,18 +82,25 @@ SOURCES: Mapping[str, Source] = {
 """What can be named beside `sim:street`."""
 
 
-def data_from_spec(text: str, settings: TrainSettings, on_progress: OnPrepare | None = None) -> TrainingData:
+def data_from_spec(
+    text: str,
+    settings: TrainSettings,
+    on_progress: OnPrepare | None = None,
+    *,
+    split: Split | None = None,
+) -> TrainingData:
     """The training data that `text` means.
 
     Args:
         text: as at the top of this file.
         settings: of the run: steps, seed, threads and folders; caches lie beside its folder.
         on_progress: told how far recordings are read.
+        split: what `held_out` gives; val, or test where there is none, by default.
 
     Raises:
         BadDataset: `text` means nothing, or what it names is no such data set.
     """
-    shares = [_share(part, settings, on_progress) for part in _split(text)]
+    shares = [_share(part, settings, on_progress, split) for part in _split(text)]
     if len(shares) == 1:
         return shares[0].data
     return Mixture(shares)
@@ -103,6 +110,11 @@ def encoding_of(text: str) -> Encoding | None:
     """The one encoding that reads what `text` names, None where that holds events."""
     named = [SOURCES[name] for name in (part.partition(":")[0] for part in _split(text)) if name in SOURCES]
     return next((source.encoding for source in named if source.encoding is not None), None)
+
+
+def is_simulated(text: str) -> bool:
+    """Whether all that `text` names is simulated."""
+    return all(part.startswith("sim:") for part in _split(text))
 
 
 def simulated(settings: TrainSettings) -> SimulatedData:
@@ -121,17 +133,19 @@ def _split(text: str) -> list[str]:
     return re.split(r"\+(?=\w*:)", text)
 
 
-def _share(text: str, settings: TrainSettings, on_progress: OnPrepare | None) -> Share:
+def _share(text: str, settings: TrainSettings, on_progress: OnPrepare | None, split: Split | None) -> Share:
     source, star, weight = text.rpartition("*")
     if not star or not re.fullmatch(r"\d+(\.\d*)?|\.\d+", weight):
         source, weight = text, "1"
     name, colon, place = source.partition(":")
     if not colon or not place or name not in ("sim", *SOURCES):
         raise _unknown(text, name)
-    return Share(_data(name, place, settings, on_progress), float(weight), name)
+    return Share(_data(name, place, settings, on_progress, split), float(weight), name)
 
 
-def _data(name: str, place: str, settings: TrainSettings, on_progress: OnPrepare | None) -> TrainingData:
+def _data(
+    name: str, place: str, settings: TrainSettings, on_progress: OnPrepare | None, split: Split | None
+) -> TrainingData:
     if name == "sim":
         if place not in SCENES:
             known = ", ".join(f"sim:{scene}" for scene in SCENES)
@@ -145,16 +159,23 @@ def _data(name: str, place: str, settings: TrainSettings, on_progress: OnPrepare
     options, rules = _options(name, source, query)
     make = resolve_name(source.where)
     if source.encoding is not None:
+        if split == "test":
+            raise BadDataset(f"{name} has labels for train and val alone; take the split val")
         data: TrainingData = make(root, steps=settings.window_steps, seed=settings.seed, **options)
         return data
     data_set = make(root, **options)
     if rules:
         data_set = make(root, rule=replace(data_set.rule, **rules), **options)
-    return _recorded(name, root, data_set, settings, on_progress)
+    return _recorded(name, root, data_set, settings, on_progress, split)
 
 
 def _recorded(
-    name: str, root: Path, data_set: DataSet, settings: TrainSettings, on_progress: OnPrepare | None
+    name: str,
+    root: Path,
+    data_set: DataSet,
+    settings: TrainSettings,
+    on_progress: OnPrepare | None,
+    split: Split | None,
 ) -> RecordedData:
     """The data set cut to the settings' windows, cached beside the run's folder for all runs there."""
     place = hashlib.sha256(str(root).encode()).hexdigest()[:8]
@@ -162,6 +183,7 @@ def _recorded(
         data_set,
         Cut(settings.window_steps, settings.step_us, data_set.rule),
         settings.out.parent / "cache" / f"{name}-{place}",
+        split=split,
         seed=settings.seed,
         threads=settings.threads,
         on_progress=on_progress,

@@ -70,17 +70,21 @@ def labels_file(root: Path, split: str) -> Path:
     return root / "annotations" / f"instances_{split}2017.json"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+def make_coco(root: Path) -> Path:
     """COCO 2017 in small."""
     for split, pictures in SPLITS.items():
-        folder = tmp_path / f"{split}2017"
-        folder.mkdir()
+        folder = root / f"{split}2017"
+        folder.mkdir(parents=True)
         for k in range(1, pictures + 1):
             write_jpeg(folder / f"{k:012d}.jpg", picture())
-        labels_file(tmp_path, split).parent.mkdir(exist_ok=True)
-        labels_file(tmp_path, split).write_text(json.dumps(content(pictures)))
-    return tmp_path
+        labels_file(root, split).parent.mkdir(exist_ok=True)
+        labels_file(root, split).write_text(json.dumps(content(pictures)))
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_coco(tmp_path)
 
 
 def change(root: Path, split: str, edit: Callable[[Content], object]) -> None:
