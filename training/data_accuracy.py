@@ -19,7 +19,7 @@ from training.datasets import BoxRule, Split
 from training.datasets.cache import OnPrepare
 from training.datasets.cached import RecordedData
 from training.datasets.relabel import labels_in, relabelled
-from training.datasets.spec import data_from_spec, is_simulated
+from training.datasets.spec import data_from_spec
 from training.errors import BadTraining
 from training.measure import OnProgress, Report, measure
 from training.settings import TrainSettings
@@ -67,8 +67,6 @@ def measure_data(
         BadDataset: the data set is bad, or has no such split.
         BadTraining: the weights do not read such data, or share no class with it.
     """
-    if is_simulated(spec):
-        raise BadTraining(f"found the data {spec!r}; leave it out to measure on simulated windows")
     settings = TrainSettings(out=out, data=spec, steps=1, window_steps=card.steps, step_us=card.step_us)
     data = data_from_spec(spec, settings, _reading(on_progress), split=split)
     _check(card, data, spec)
@@ -105,6 +103,11 @@ def data_block(spec: str, data: TrainingData, classes: tuple[str, ...], report: 
 
 
 def _check(card: Card, data: TrainingData, spec: str) -> None:
+    if data.split is None:
+        raise BadTraining(
+            f"found the data {spec!r}, which has no splits; name one data set alone, or none to measure on "
+            "simulated windows"
+        )
     if card.encoding not in readable_by(data):
         raise BadTraining(
             f"{card.name} has the encoding {card.encoding!r}, {spec} is read with "

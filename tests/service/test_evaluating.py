@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from model.card import load_card
+from model.layout import named_layout
+from model.networks import build
+from model.weights import save
 from service.cli import app
-from tests.training.cards import tiny_weights, twin_weights
+from tests.training.cards import tiny_card, tiny_weights, twin_weights
+from tests.training.datasets.test_coco_frames import make_coco
 
 STREET = ("--streets", 1, "--seconds", 1, "--scene", "sim://street?width=96&height=64", "--latency-ms", 5,
           "--engine", "torch")  # fmt: skip
@@ -48,3 +53,16 @@ def test_parts_that_are_named_are_all_that_is_measured(weights: Path) -> None:
     assert "twin twin: mAP50" in printed
     assert "firing rate" not in printed
     assert load_card(weights).metrics == {}  # nothing is written without --write
+
+
+def test_a_data_set_is_measured_and_written_beside(weights: Path) -> None:
+    root = make_coco(weights.parent / "coco")
+    layout = named_layout("ems-nano", classes=2, in_channels=3)
+    card = replace(tiny_card("rgb"), classes=("car", "boat"), in_channels=3, encoding="frame")
+    save(weights.parent, build(layout, height=64, width=96), card)
+    printed = evaluate("rgb.json", "--data", f"coco:{root}", "--windows", 5, "--write").stdout
+    assert "3 windows of coco:coco val, 1 boxes" in printed
+    assert "not known to the weights, ignored: person, toothbrush" in printed
+    assert "not labelled in the data, not measured: boat" in printed
+    assert list(load_card("rgb.json").metrics) == ["data_sets"]
+    assert load_card("rgb.json").threshold == card.threshold
