@@ -12,7 +12,7 @@ from tests.training.datasets.test_pedro import make_clip, voc
 from training.datasets.cached import RecordedData
 from training.datasets.mixture import Mixture
 from training.datasets.simulated import SimulatedData
-from training.datasets.spec import SOURCES, data_from_spec
+from training.datasets.spec import RULES, SOURCES, data_from_spec
 from training.errors import BadDataset
 from training.settings import TrainSettings
 
@@ -109,3 +109,13 @@ def test_every_source_says_that_an_empty_folder_is_none(
         data_from_spec(f"{name}:{tmp_path}", settings).chunks(0),
     ):
         pass
+
+
+def test_the_docs_name_every_source_and_option() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
+    for name, source in SOURCES.items():
+        assert f"`{name}:FOLDER`" in page
+        for option in source.options:
+            assert f"`{option}=" in page
+    for option in RULES:
+        assert f"`{option}`" in page
