@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from model.card import Encoding
-from training.datasets import LabelledWindow
+from training.datasets import LabelledWindow, Split
 from training.datasets.pool import Chunks, DirectChunks
 
 CLASSES = ("person", "car", "two-wheeler")
@@ -37,6 +37,7 @@ class SquareData:
 
     classes: tuple[str, ...] = CLASSES
     encoding: Encoding | None = None
+    split: Split | None = "val"
     window_steps: int = 3
 
     @contextlib.contextmanager
