@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -131,7 +131,7 @@ def train(
     from training.recipe import RECIPES
     from training.settings import TrainSettings
 
-    asked = {
+    asked: dict[str, Any] = {
         "grid": None if grid is None else _grid(grid),
         "window_steps": window_steps,
         "step_us": step_us,

@@ -55,7 +55,7 @@ class RecordedData:
         self.data = data
         self.cut = cut
         self._cache = cache
-        self._asked = HELD_OUT if split is None else (split,)
+        self._asked: tuple[Split, ...] = HELD_OUT if split is None else (split,)
         self._seed = seed
         self._threads = threads
         self._on_progress = on_progress
