@@ -24,23 +24,26 @@ class VisibilityRule:
 
     Chosen where a trained detector begins to find people at all: it found 36 % of the labelled ones, but only
     5 % of those with fewer than 5 event pixels, 5 % of those lively on less than 1 %, 3 % of those visible by
-    less than 0.15 and 14 % of those by less than 0.3. The rim hardly tells them apart.
+    less than 0.15 and 14 % of those by less than 0.3. The rim hardly tells them apart. Of people less than
+    0.12 of the picture high it found 4 %, of those in whose box events fill more than 0.8 of the pixels 3 %.
 
     Attributes:
-        min_height_px: of the clipped box, sensor px.
+        min_height: of the clipped box, share of the picture's height.
         min_visible: share of the whole silhouette that is in view and not hidden.
         min_rim: share of the visible outline that saw events.
         min_lively: share of the visible silhouette that saw events.
         min_events_px: pixels of the render grid with events on the object.
+        max_active: share of the box's sensor pixels that saw events; above it there is no shape to see.
         trace: visible share from which an object is at least ignored.
         margin: how much wider than the silhouette a box is, share of its side; half on each side.
     """
 
-    min_height_px: float = 14
+    min_height: float = 0.12
     min_visible: float = 0.3
     min_rim: float = 0.16
     min_lively: float = 0.03
     min_events_px: float = 10
+    max_active: float = 0.75
     trace: float = 0.04
     margin: float = 0.03
 
@@ -63,45 +66,58 @@ class Evidence:
     """What can be seen of N objects, each (N,).
 
     Attributes:
-        height_px: of the clipped box, sensor px.
+        height: of the clipped box, share of the picture's.
         visible: share of the whole silhouette that is in view and not hidden.
         rim: share of the visible outline that saw events.
         lively: share of the visible silhouette that saw events.
         events_px: pixels of the render grid with events on the object.
     """
 
-    height_px: Tensor
+    height: Tensor
     visible: Tensor
     rim: Tensor
     lively: Tensor
     events_px: Tensor
 
 
-def judge(rule: VisibilityRule, xyxy: Tensor, ownership: Ownership, lively: Tensor, px: float) -> Tensor:
+def judge(rule: VisibilityRule, xyxy: Tensor, ownership: Ownership, lively: Tensor) -> Tensor:
     """(N,) int64: LABEL, IGNORE or NOTHING; arguments as of `weigh`."""
-    seen = weigh(xyxy, ownership, lively, px)
-    good = (seen.height_px >= rule.min_height_px) & (seen.visible > rule.min_visible)
+    seen = weigh(xyxy, ownership, lively)
+    good = (seen.height >= rule.min_height) & (seen.visible > rule.min_visible)
     good &= (seen.rim > rule.min_rim) & (seen.lively > rule.min_lively)
     good &= seen.events_px >= rule.min_events_px
     verdict = torch.where(seen.visible >= rule.trace, IGNORE, NOTHING)
     return torch.where(good, LABEL, verdict)
 
 
-def weigh(xyxy: Tensor, ownership: Ownership, lively: Tensor, px: float) -> Evidence:
+def weigh(xyxy: Tensor, ownership: Ownership, lively: Tensor) -> Evidence:
     """What can be seen of N objects.
 
     Args:
         xyxy: (N, 4) silhouettes on the render grid, not clipped.
         lively: (B, h, w) from `lively_pixels`.
-        px: sensor pixels per render pixel.
     """
     height, width = ownership.owner.shape[1:]
     clipped = clip(xyxy, width, height)
     owned, rim, lively_rim, lively_body = _count(ownership.owner, lively, len(xyxy))
     return Evidence(
-        (clipped[:, 3] - clipped[:, 1]) * px, visible_share(xyxy, ownership), lively_rim / rim.clamp_min(1),
-        lively_body / owned.clamp_min(1), lively_body,
+        (clipped[:, 3] - clipped[:, 1]) / height, visible_share(xyxy, ownership),
+        lively_rim / rim.clamp_min(1), lively_body / owned.clamp_min(1), lively_body,
     )  # fmt: skip
+
+
+def active_share(active: Tensor, xyxy: Tensor, scene: Tensor) -> Tensor:
+    """(N,) share of the pixels in each box that saw events.
+
+    Args:
+        active: (B, H, W) float, 1 where the sensor emitted events, else 0.
+        xyxy: (N, 4) boxes inside the sensor, px.
+        scene: (N,) int64, picture of each.
+    """
+    above = F.pad(active.cumsum(1).cumsum(2), (1, 0, 1, 0))
+    x0, y0, x1, y1 = xyxy.round().long().unbind(1)
+    inside = above[scene, y1, x1] - above[scene, y0, x1] - above[scene, y1, x0] + above[scene, y0, x0]
+    return inside / ((x1 - x0) * (y1 - y0)).clamp_min(1)
 
 
 def settle(verdict: Tensor, label: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from streaming.simulate.labels import (
     IGNORE,
     LABEL,
     VisibilityRule,
+    active_share,
     clip,
     judge,
     lively_pixels,
@@ -183,11 +184,12 @@ def _annotate(
     bodies, px = cast.bodies, 1 / settings.render_scale
     active = counts.amax((1, 2)).float()
     lively = lively_pixels(log_intensity, threshold, active)
-    verdict = judge(settings.rule, frames.xyxy, frames.ownership, lively, px)
-    verdict = settle(verdict, bodies.label)
+    verdict = settle(judge(settings.rule, frames.xyxy, frames.ownership, lively), bodies.label)
     boxes = clip(
         loosen(frames.xyxy, settings.rule.margin) * px, settings.sensor_width, settings.sensor_height
     )
+    drowned = active_share(active.clamp_max(1), boxes, bodies.scene) > settings.rule.max_active
+    verdict = torch.where(drowned & verdict.eq(LABEL), IGNORE, verdict)
     kept = [verdict.eq(LABEL) & bodies.scene.eq(b) for b in range(len(counts))]
     ignored = [verdict.eq(IGNORE) & bodies.scene.eq(b) for b in range(len(counts))]
     return Windows(

@@ -7,7 +7,7 @@ import torch
 
 from streaming.simulate.brush import Ownership
 from streaming.simulate.extents import silhouettes
-from streaming.simulate.labels import IGNORE, LABEL, NOTHING, settle, weigh
+from streaming.simulate.labels import IGNORE, LABEL, NOTHING, active_share, settle, weigh
 from streaming.simulate.parts import PartList, Point
 from streaming.simulate.placing import CAR, CROWD, LORRY, PERSON, THING
 
@@ -33,12 +33,20 @@ def test_evidence_counts_what_is_seen_and_what_moved() -> None:
     lively = torch.zeros(1, 40, 60, dtype=torch.bool)
     lively[0, 10:30, 10:12] = True
     ownership = Ownership(owner, torch.tensor([400], dtype=torch.int32))
-    seen = weigh(torch.tensor([[10.0, 10.0, 30.0, 30.0]]), ownership, lively, px=2.0)
-    assert float(seen.height_px) == 40
+    seen = weigh(torch.tensor([[10.0, 10.0, 30.0, 30.0]]), ownership, lively)
+    assert float(seen.height) == pytest.approx(0.5)
     assert float(seen.visible) == pytest.approx(0.5)
     assert float(seen.events_px) == 40
     assert float(seen.lively) == pytest.approx(0.2)
     assert 0.3 < float(seen.rim) < 0.6
+
+
+def test_active_share_counts_pixels_in_each_box_of_its_picture() -> None:
+    active = torch.zeros(2, 20, 30)
+    active[1, 5:10, 10:20] = 1
+    boxes = torch.tensor([[10.0, 5.0, 20.0, 10.0], [10.0, 5.0, 20.0, 10.0], [0.0, 0.0, 30.0, 20.0]])
+    share = active_share(active, boxes, torch.tensor([0, 1, 1]))
+    assert share.tolist() == pytest.approx([0.0, 1.0, 50 / 600])
 
 
 def box(loose: float) -> list[float]:

@@ -115,7 +115,7 @@ def one_object(visible: int, lively: bool) -> int:
     seen = torch.full((1, 40, 60), lively)
     ownership = Ownership(owner, torch.tensor([400], dtype=torch.int32))
     box = torch.tensor([[10.0, 10.0, 30.0, 30.0]])
-    return int(judge(VisibilityRule(), box, ownership, seen, px=2.0))
+    return int(judge(VisibilityRule(), box, ownership, seen))
 
 
 @pytest.mark.parametrize(
