@@ -39,9 +39,9 @@ class LensSettings:
     bend: Range = (-0.06, 0.16)
     vignette: Range = (0.0, 0.5)
     softness_px: Range = (0.6, 1.6)
-    blur_chance: float = 0.25
+    blur_chance: float = 0.15
     blur_px: Range = (0.4, 1.6)
-    crispness: Range = (0.3, 1.6)
+    crispness: Range = (0.5, 2.0)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class SensorSettings:
         night_chance: probability of a dark scene and a noisy sensor.
     """
 
-    threshold: Range = (0.18, 0.52)
+    threshold: Range = (0.17, 0.5)
     mismatch: Range = (0.02, 0.2)
     bias: float = 0.18
     lean: float = 0.0
@@ -51,7 +51,7 @@ class SensorSettings:
     refractory_s: Range = (0.0003, 0.004)
     jitter_s: Range = (0.00002, 0.0005)
     shot_noise: Range = (0.003, 0.08)
-    noise_hz: Range = (0.005, 0.5)
+    noise_hz: Range = (0.01, 1.0)
     hot_share: Range = (1e-6, 4e-4)
     hot_hz: Range = (10.0, 80.0)
     bus_hz: float = math.inf
