@@ -47,7 +47,7 @@ class SensorState:
         light: (B, H, W) log intensity behind the photoreceptor.
         signal: (B, H, W) log intensity behind the follower.
         centre: (B, H, W) the middle between the thresholds around each pixel's reference.
-        blind: (D,) int64, increasing: indices into (B, H, W) flattened of pixels after an event.
+        blind: (D,) int64, in no order: indices into (B, H, W) flattened of pixels after an event.
         blind_s: (D,) how much longer they are blind.
     """
 
@@ -112,7 +112,7 @@ def advance(
     away = noise.add_(signal).sub_(centre)
     moved = (away.abs() >= pixels.half).view(-1).nonzero()[:, 0]
     firing = _firing(dice, pixels, state, signal, away, moved, step_s)
-    blind, blind_s = _close_eyes(pixels, state, signal, centre, firing, step_s)
+    blind, blind_s = _close_eyes(pixels, state, centre, firing, step_s)
     crossings = _join(_list_events(dice, pixels, firing, step_s), _background(dice, pixels, step_s))
     return SensorState(light, signal, centre, blind, blind_s), _send(dice, pixels, crossings, step_s)
 
@@ -125,6 +125,7 @@ class _Firing:
         pixel: int64 index into (B, H, W) flattened. scene: int64.
         rising: whether the events are ON.
         first: time of the first event. period: time between two. count: int64, how many.
+        before: signal at the beginning. rise: its change to the end.
     """
 
     pixel: Tensor
@@ -133,6 +134,8 @@ class _Firing:
     first: Tensor
     period: Tensor
     count: Tensor
+    before: Tensor
+    rise: Tensor
 
 
 def _wake(pixels: Pixels, state: SensorState, signal: Tensor, step_s: float) -> Tensor:
@@ -159,8 +162,9 @@ def _firing(
     scene = moved // away[0].numel()
     distance, half = away.view(-1)[moved], pixels.half.view(-1)[moved]
     rising = distance > 0
-    speed = signal.view(-1)[moved] - state.signal.view(-1)[moved]
-    speed = torch.where(rising, speed, -speed)
+    before = state.signal.view(-1)[moved]
+    rise = signal.view(-1)[moved] - before
+    speed = torch.where(rising, rise, -rise)
     drifting = speed > LEAST_MOVE
     speed = speed.clamp_min(LEAST_MOVE)
     by_noise = begin + dice.unit(len(moved)) * (1 - begin)
@@ -170,30 +174,26 @@ def _firing(
     threshold = half + torch.where(rising, middle, -middle)
     period = threshold / speed + pixels.refractory_s[scene] / step_s
     count = ((1 - first) / period).floor().long() * drifting + 1
-    return _Firing(moved, scene, rising, first, period, count)
+    return _Firing(moved, scene, rising, first, period, count, before, rise)
 
 
 def _blind_share(state: SensorState, moved: Tensor, step_s: float) -> Tensor:
     """(M,) share of the sub-frame for which pixels are still blind."""
-    if len(state.blind) == 0:
-        return torch.zeros(len(moved), device=moved.device)
-    at = torch.searchsorted(state.blind, moved).clamp_max_(len(state.blind) - 1)
-    return state.blind_s[at] * (state.blind[at] == moved) / step_s
+    left_s = torch.zeros(state.centre.numel(), device=moved.device)
+    left_s[state.blind] = state.blind_s
+    return left_s[moved] / step_s
 
 
 def _close_eyes(
-    pixels: Pixels, state: SensorState, signal: Tensor, centre: Tensor, firing: _Firing, step_s: float
+    pixels: Pixels, state: SensorState, centre: Tensor, firing: _Firing, step_s: float
 ) -> tuple[Tensor, Tensor]:
     """Sets `centre` of pixels that fired to where they see again; gives those still blind, and how long."""
     opens = firing.first + (firing.count - 1) * firing.period + pixels.refractory_s[firing.scene] / step_s
-    before, after = state.signal.view(-1)[firing.pixel], signal.view(-1)[firing.pixel]
-    reference = torch.lerp(before, after, opens.clamp_max(1))
+    reference = firing.before + firing.rise * opens.clamp_max(1)
     centre.view(-1)[firing.pixel] = reference + pixels.middle.view(-1)[firing.pixel]
     new, old = opens > 1, state.blind_s > step_s
     blind = torch.cat((firing.pixel[new], state.blind[old]))
-    blind_s = torch.cat(((opens[new] - 1) * step_s, state.blind_s[old] - step_s))
-    order = blind.argsort()
-    return blind[order], blind_s[order]
+    return blind, torch.cat(((opens[new] - 1) * step_s, state.blind_s[old] - step_s))
 
 
 def _list_events(dice: Dice, pixels: Pixels, firing: _Firing, step_s: float) -> Crossings:

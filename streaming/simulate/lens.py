@@ -127,6 +127,13 @@ def sharpen(log_intensity: Tensor, lens: Lens) -> None:
     """Strengthen the finest detail of pictures (B, K, h, w) in place."""
     for rows in cuts(len(log_intensity), log_intensity[0].numel(), log_intensity.device):
         part = log_intensity[rows]
-        detail = part - F.avg_pool2d(part, 3, 1, 1, count_include_pad=False)
+        detail = part - _mean_of_nine(part)
         detail.clamp_(-MOST_DETAIL, MOST_DETAIL).mul_(lens.crispness[rows, None, None, None])
         part.add_(detail)
+
+
+def _mean_of_nine(pictures: Tensor) -> Tensor:
+    """Each pixel's mean with its eight neighbours, by slices: on a processor far faster than pooling."""
+    framed = F.pad(pictures, (1, 1, 1, 1), mode="replicate")
+    across = framed[..., :-2] + framed[..., 1:-1] + framed[..., 2:]
+    return (across[..., :-2, :] + across[..., 1:-1, :] + across[..., 2:, :]).mul_(1 / 9)
