@@ -51,3 +51,12 @@ def _training(training: Mapping[str, Any]) -> Iterator[str]:
     keys = ("data", "seed", "steps", "views", "minutes", "machine", "history")
     known = [key for key in keys if training.get(key) is not None]
     yield table(("", ""), [(names.get(key, key), str(training[key])) for key in known])
+    if ancestors := list(_ancestors(training)):
+        yield "It started from weights that came of these runs, the latest first:"
+        yield table(("weights", "views", "minutes", "command"), ancestors)
+
+
+def _ancestors(training: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    while training := training.get("started_from", {}):
+        values = [str(training.get(key, "")) for key in ("weights", "views", "minutes")]
+        yield (*values, f"`{training.get('command', '')}`")

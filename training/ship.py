@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from model.card import Card
+from model.card import Card, find, load_card
 from model.layout import LAYOUTS, Layout, layout_to_yaml, named_layout
 from model.networks import Network
 from model.weights import save
@@ -95,5 +95,16 @@ def _training(settings: TrainSettings, data: TrainingData, progress: Progress) -
         "minutes": round(progress.spent_s / 60, 1),
         "torch": torch.__version__,
         "warnings": sorted(progress.warnings.values()),
+        **_ancestor(settings.init),
         **data.describe(),
     }
+
+
+def _ancestor(init: str | None) -> dict[str, Any]:
+    """What the card of the first weights says of how they came about."""
+    if init is None:
+        return {}
+    card = load_card(init)
+    kept = ("command", "views", "minutes", "history", "started_from")
+    said = {key: card.training[key] for key in kept if key in card.training}
+    return {"started_from": {"weights": find(init).digest()[:12], **said}}

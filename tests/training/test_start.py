@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from model.card import find, load_card
+from model.card_page import card_to_markdown
 from model.layout import named_layout
 from model.networks import Network, build
 from model.weights import load
@@ -41,6 +43,19 @@ def test_weights_of_one_step_start_several(one_step: Path, square_data: Training
     started = load(train(settings, None, square_data))
     for (name, value), old in zip(started.named_parameters(), load(one_step).parameters(), strict=True):
         torch.testing.assert_close(value, old, atol=1e-6, rtol=0, msg=name)
+
+
+def test_a_card_tells_what_its_weights_started_from(
+    one_step: Path, square_data: TrainingData, tmp_path: Path
+) -> None:
+    started = train(small_settings(tmp_path, steps=1, init=str(one_step)), None, square_data)
+    parent = load_card(started).training["started_from"]
+    assert parent["weights"] == find(one_step).digest()[:12]
+    assert parent["views"] == load_card(one_step).training["views"]
+    assert "started_from" not in load_card(one_step).training
+    page = card_to_markdown(load_card(started))
+    assert f"| {parent['weights']} |" in page
+    assert f"`{parent['command']}`" in page
 
 
 def test_a_head_of_other_classes_starts_anew(one_step: Path) -> None:
