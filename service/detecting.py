@@ -12,7 +12,7 @@ from service.answers import Answer
 from service.errors import JobCancelled
 from service.flow import Flow
 from service.options import DetectOptions
-from service.source_messages import EventPicture, Fault
+from service.source_messages import Fault, TapMessage
 from service.turns import Turns
 from streaming.source import SourceInfo
 
@@ -154,7 +154,7 @@ class DetectRun:
     def was_reset(self, reason: str) -> None:
         """A gap in a recording shows in the answers' times."""
 
-    def pictured(self, picture: EventPicture) -> None:
+    def told(self, message: TapMessage) -> None:
         """Uploads make no pictures."""
 
     def refused(self, fault: Fault) -> None:

@@ -203,6 +203,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ),
     streaming.BackwardTime: Problem(422, 1007, "backward-time", "Time runs backward"),
     streaming.LimitExceeded: Problem(413, 1009, "limit-exceeded", "A limit was exceeded"),
+    streaming.SourceLost: Problem(503, 1013, "source-lost", "The source went away", 5),
     streaming.ReaderDied: Problem(422, 1011, "reader-died", "The recording could not be read"),
     streaming.StreamingError: Problem(422, 1008, "events", "The events cannot be used"),
     # networks

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 from service.answers import Dropped
 from service.options import Policy
+from service.source_messages import Clock
 from service.windows import Resume, WindowPlan
 
 NO_SLOT = -1
@@ -37,6 +38,7 @@ class Entry:
         ready_s: `time.monotonic()` at which the step was complete, in the source process.
         arrive_ms: newest event to complete step; None where the clocks cannot be compared.
         progress: how much of the recording is read, 0..1; None for a live source.
+        clock: what `arrive_ms` counts from; None for a file.
         restart: forget the state before it, although time simply went on (steps before it were given up).
         serial: order of sending, the worker's token.
         epoch: how often the state was forgotten before.
@@ -51,6 +53,7 @@ class Entry:
     ready_s: float
     arrive_ms: float | None = None
     progress: float | None = None
+    clock: Clock | None = None
     restart: bool = False
     serial: int = -1
     epoch: int = 0

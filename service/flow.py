@@ -12,7 +12,7 @@ from service.answers import Answer, Dropped
 from service.channel import Message
 from service.errors import DeadlineExceeded, WorkerDied, from_wire
 from service.feed import Entry, Feed
-from service.source_messages import EventPicture, Fault, Lost, Produced, SourceRequest
+from service.source_messages import Fault, Lost, Produced, SourceRequest, TapMessage
 from service.source_process import SourceProcess
 from service.supervisor import Supervisor
 from service.telemetry import Metrics
@@ -75,7 +75,7 @@ class Listener(Protocol):
 
     def was_reset(self, reason: str) -> None: ...
 
-    def pictured(self, picture: EventPicture) -> None: ...
+    def told(self, message: TapMessage) -> None: ...
 
     def refused(self, fault: Fault) -> None: ...
 
@@ -252,9 +252,8 @@ class Flow:
         elif isinstance(message, Lost):
             self.feed.lost(message.steps, message.events)
             self._count_in(message.steps, message.events)
-        elif isinstance(message, EventPicture):
-            self._metrics.pictures.inc()
-            self._listener.pictured(message)
+        elif isinstance(message, TapMessage):
+            self._listener.told(message)
         elif isinstance(message, Fault):
             self._listener.refused(message)
         elif isinstance(message, SourceInfo) and not self._info.done():
@@ -280,6 +279,7 @@ class Flow:
             produced.ready_s,
             produced.arrive_ms,
             progress=produced.progress,
+            clock=produced.clock,
         )
         self.feed.offer(entry)
         self._count_in(1, message.events)
@@ -332,6 +332,7 @@ class Flow:
             latency_ms=latency,
             behind_ms=max(0.0, (newest_us - last.newest_us) / 1e3),
             dropped=self.feed.dropped,
+            clock=last.clock,
         )
         self.answers += 1
         self._metrics.answered(self._spec.kind, complete)

@@ -1,38 +1,42 @@
-"""What runs in the child process of a live source: events in, steps out, pictures while somebody looks."""
+"""What runs in the child process of a live source: events in, steps out, and whatever taps make of them."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 
-from service.channel import Channel, ChannelClosed
+from service.channel import Channel, ChannelClosed, Message
 from service.errors import BadFrame
 from service.frames import decode_frame
-from service.source_messages import EventPicture, Fault, SourceRequest
+from service.source_messages import Beat, Fault, SourceRequest, Waiting
 from service.sources import Emitter
-from service.viewfinder import Viewfinder
+from service.taps import TAPS, Tap
 from streaming.errors import BadSource
 from streaming.events import Events
+from streaming.live.linked import Linked
 from streaming.outlet import Outlet
 from streaming.ring import RingWriter
-from streaming.source import SourceInfo
+from streaming.source import Source, SourceInfo
 from streaming.sources import open_source
 
 PUSH_FORMAT = "push"
+BEAT_S = 0.5
 
 
 def run_live(outlet: Outlet, request: SourceRequest, writer: RingWriter, commands: socket.socket) -> None:
     """Runs a simulated, replayed or camera source until it ends or the API is gone."""
-    with open_source(request.source, width=request.width, height=request.height) as source:
+    source = open_source(request.source, width=request.width, height=request.height)
+    if isinstance(source, Linked):
+        source.on_wait = lambda what: outlet.send(Waiting(what))
+    with source:
         outlet.send(source.info)
-        emitter = Emitter(outlet, writer, source.info, request)
-        viewfinder = Viewfinder(source.info, request.picture_fps)
-        threading.Thread(target=_obey, args=(Channel(commands), viewfinder), daemon=True).start()
+        session = _Session(outlet, request, writer, source.info)
+        threading.Thread(target=_obey, args=(Channel(commands), session.taps), daemon=True).start()
         for events in source.packets():
-            emitter.push(events, event_clock_s=_event_clock_s(source), progress=None)
-            _show(outlet, viewfinder, events)
-        emitter.finish()
+            session.take(events, event_clock_s=_event_clock_s(source))
+        session.finish()
 
 
 def run_pushed(outlet: Outlet, request: SourceRequest, writer: RingWriter, commands: socket.socket) -> None:
@@ -41,45 +45,67 @@ def run_pushed(outlet: Outlet, request: SourceRequest, writer: RingWriter, comma
         raise BadSource("a stream of pushed events needs the sensor's width and height")
     info = SourceInfo(PUSH_FORMAT, request.width, request.height, live=True)
     outlet.send(info)
-    emitter = Emitter(outlet, writer, info, request)
-    viewfinder = Viewfinder(info, request.picture_fps)
-    for frame in _frames(Channel(commands), viewfinder):
+    session = _Session(outlet, request, writer, info)
+    for frame in _frames(Channel(commands), session.taps):
         try:
             events = decode_frame(frame, info.width, info.height)
         except BadFrame as error:
             outlet.send(Fault(type(error).__name__, str(error)))
             continue
-        emitter.push(events, event_clock_s=None, progress=None)
-        _show(outlet, viewfinder, events)
-    emitter.finish()
+        session.take(events, event_clock_s=None)
+    session.finish()
 
 
-def _event_clock_s(source: object) -> float | None:
+class _Session:
+    """Where a source's packets go."""
+
+    def __init__(self, outlet: Outlet, request: SourceRequest, writer: RingWriter, info: SourceInfo) -> None:
+        self._outlet = outlet
+        self._emitter = Emitter(outlet, writer, info, request)
+        self.taps = tuple(make(outlet, info, request) for make in TAPS)
+        self._beat_s = time.monotonic()
+
+    def take(self, events: Events, *, event_clock_s: float | None) -> None:
+        arrived_s = time.monotonic()
+        if len(events):
+            self._emitter.push(events, event_clock_s=event_clock_s, arrived_s=arrived_s)
+        elif arrived_s - self._beat_s >= BEAT_S:
+            self._beat_s = arrived_s
+            self._outlet.send(Beat())
+        for tap in self.taps:
+            tap.add(events)
+
+    def finish(self) -> None:
+        self._emitter.finish()
+        for tap in self.taps:
+            tap.close()
+
+
+def _event_clock_s(source: Source) -> float | None:
     """`time.monotonic()` at event time 0, where the source plays events at the speed of the clock."""
     clock: float | None = getattr(source, "event_clock_s", None)
     return clock
 
 
-def _show(outlet: Outlet, viewfinder: Viewfinder, events: Events) -> None:
-    webp = viewfinder.add(events)
-    if webp is not None:
-        outlet.send(EventPicture(webp, int(events.t_us[-1])))
-
-
-def _obey(commands: Channel, viewfinder: Viewfinder) -> None:
+def _obey(commands: Channel, taps: Sequence[Tap]) -> None:
     """Takes what the API asks for while the source runs; ends with the channel."""
-    for _ in _frames(commands, viewfinder):
+    for _ in _frames(commands, taps):
         pass  # a source of its own takes no frames
 
 
-def _frames(commands: Channel, viewfinder: Viewfinder) -> Iterator[bytes]:
-    """Pushed frames until the channel ends; obeys everything else on the way."""
+def _frames(commands: Channel, taps: Sequence[Tap]) -> Iterator[bytes]:
+    """Pushed frames until the channel ends; everything else is for the taps."""
     while True:
         try:
             message, blob = commands.recv()
         except ChannelClosed:
             return
-        if message["type"] == "view":
-            viewfinder.width = message["width"]
-        elif message["type"] == "events":
+        if message["type"] == "events":
             yield blob
+        else:
+            _tell(taps, message)
+
+
+def _tell(taps: Sequence[Tap], message: Message) -> None:
+    for tap in taps:
+        tap.command(message)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from model.errors import BadSetting
 
-Policy = Literal["block", "drop_oldest"]
+Policy = Literal["block", "drop_oldest", "shed_steps"]
 
 MAX_STRIDE = 100_000
 MIN_VIEW_WIDTH, MAX_VIEW_WIDTH = 16, 1920
@@ -63,7 +63,10 @@ class StreamSpec:
         model: a name of the zoo.
         threshold, iou, stride: as in `DetectOptions`.
         policy: what happens when the network is behind: `drop_oldest` gives up the oldest waiting windows,
-            `block` holds the source up (meant for replayed files; cameras cannot wait).
+            `shed_steps` joins steps that wait into fewer, longer ones, `block` holds the source up (meant for
+            replayed files; cameras cannot wait).
+        track: give boxes ids that last.
+        keep: run on when nobody watches, and again after a restart of the service.
         width, height: the sensor's size in pixels; needed for "push:", else where the source does not say it.
 
     Raises:
@@ -79,6 +82,8 @@ class StreamSpec:
     policy: Policy = "drop_oldest"
     width: int | None = None
     height: int | None = None
+    track: bool = True
+    keep: bool = False
 
     def __post_init__(self) -> None:
         check_fraction("threshold", self.threshold)

@@ -156,6 +156,7 @@ class Answer(_Told):
     events: int
     latency_ms: Latency
     behind_ms: float
+    clock: Literal["source", "arrival"] | None
     boxes: list[Box]
     spikes: Spikes
     dropped: Dropped

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from service.options import Policy
 from streaming.ring import StepMessage
 from streaming.source import SourceInfo
+
+Clock: TypeAlias = Literal["source", "arrival"]
+"""What latencies count from: the events' own time, or their arrival in the source's process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,16 @@ class Produced:
     Attributes:
         message: the step.
         ready_s: `time.monotonic()` at which it was complete (one clock for all processes of a machine).
-        arrive_ms: newest event to `ready_s`; None where the events' clock cannot be mapped to ours.
+        arrive_ms: newest event to `ready_s`; None for a file.
         progress: how much of the recording is read, 0..1; None for a live source.
+        clock: what `arrive_ms` counts from; None for a file.
     """
 
     message: StepMessage
     ready_s: float
     arrive_ms: float | None
     progress: float | None
+    clock: Clock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +68,6 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class EventPicture:
-    """A WebP of the newest events; `t_us` is the time of the newest one."""
-
-    webp: bytes
-    t_us: int
-
-
-@dataclass(frozen=True, slots=True)
 class Fault:
     """Something was refused and the source goes on: name of an error class, and its message."""
 
@@ -77,5 +75,31 @@ class Fault:
     message: str
 
 
-ADMITTED = (SourceInfo, StepMessage, Produced, Lost, EventPicture, Fault)
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The other side of a linked source is not there yet: what is waited for, in words."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The source is there, and nothing came."""
+
+
+class TapMessage:
+    """Base of what the taps of a live source say (`service/taps.py`)."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventPicture(TapMessage):
+    """A WebP of the newest events; `t_us` is the time of the newest one."""
+
+    webp: bytes
+    t_us: int
+
+
+ADMITTED = (SourceInfo, StepMessage, Produced, Lost, Fault, Waiting, Beat, EventPicture)
 """Classes that the API takes from a child."""

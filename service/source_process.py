@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from service import source_entry
-from service.channel import AsyncChannel, ChannelClosed, socket_pair
+from service.channel import AsyncChannel, ChannelClosed, Message, socket_pair
 from service.errors import StreamEnded
 from service.source_messages import ADMITTED, SourceRequest
 from streaming.errors import StreamingError
@@ -81,10 +81,10 @@ class SourceProcess:
         if self._ring is not None:
             self._ring.release(slot)
 
-    def view(self, width: int | None) -> None:
-        """Asks for pictures of this width; None for none."""
+    def command(self, message: Message) -> None:
+        """Asks the taps of a live source for something (`service/taps.py`)."""
         if self._commands is not None and self._live:
-            self._commands.send({"type": "view", "width": width})
+            self._commands.send(message)
 
     async def push(self, frame: bytes) -> None:
         """Hands a frame to the child; waits while it is behind. Raises StreamEnded where it is gone."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from service.clipping import clipped
-from service.source_messages import Lost, Produced, SourceRequest
+from service.source_messages import Clock, Lost, Produced, SourceRequest
 from streaming.events import Events
 from streaming.letterbox import Letterbox
 from streaming.limits import wall_clock_paused
@@ -38,23 +38,36 @@ class Emitter:
         self._outlet, self._writer, self._waits = outlet, writer, request.policy == "block"
         self._spare: Counts = np.empty((2, request.grid[1], request.grid[0]), np.uint16)
         self._stepper = Stepper(letterbox, request.step_us, allocate=self._allocate)
+        self._before_s: float | None = None  # when the packet before came
 
-    def push(self, events: Events, *, event_clock_s: float | None, progress: float | None) -> None:
+    def push(
+        self,
+        events: Events,
+        *,
+        event_clock_s: float | None = None,
+        arrived_s: float | None = None,
+        progress: float | None = None,
+    ) -> None:
         """Sends the steps that `events` complete.
 
         Args:
             events: a packet.
             event_clock_s: `time.monotonic()` at event time 0; None where the clocks cannot be compared.
+            arrived_s: `time.monotonic()` at which the packet came; None for a file.
             progress: how much of the source is read.
         """
+        first_us = int(events.t_us[0]) if len(events) else None
         for step in self._stepper.push(events):
-            self._send(step, event_clock_s, progress)
+            # Its newest event came with this packet, or with the one before.
+            came_s = arrived_s if first_us is not None and step.newest_us >= first_us else self._before_s
+            self._send(step, event_clock_s, came_s or arrived_s, progress)
+        self._before_s = arrived_s
 
     def finish(self) -> None:
         """Sends the last, unfinished step."""
         step = self._stepper.flush()
         if step is not None:
-            self._send(step, None, None)
+            self._send(step, None, None, None)
 
     def _allocate(self) -> Counts:
         try:
@@ -65,13 +78,20 @@ class Emitter:
         except TimeoutError:
             return self._spare
 
-    def _send(self, step: Step, event_clock_s: float | None, progress: float | None) -> None:
+    def _send(
+        self, step: Step, event_clock_s: float | None, arrived_s: float | None, progress: float | None
+    ) -> None:
         ready_s = time.monotonic()
         if step.counts is self._spare:
             self._outlet.send(Lost(1, step.events))
             return
-        arrive_ms = None if event_clock_s is None else (ready_s - event_clock_s) * 1e3 - step.newest_us / 1e3
-        self._outlet.send(Produced(self._writer.message(step), ready_s, arrive_ms, progress))
+        clock: Clock | None = None
+        arrive_ms: float | None = None
+        if event_clock_s is not None:
+            clock, arrive_ms = "source", (ready_s - event_clock_s) * 1e3 - step.newest_us / 1e3
+        elif arrived_s is not None:
+            clock, arrive_ms = "arrival", (ready_s - arrived_s) * 1e3
+        self._outlet.send(Produced(self._writer.message(step), ready_s, arrive_ms, progress, clock))
 
 
 def read_upload(outlet: Outlet, request: SourceRequest, writer: RingWriter) -> None:
@@ -83,5 +103,5 @@ def read_upload(outlet: Outlet, request: SourceRequest, writer: RingWriter) -> N
         emitter = Emitter(outlet, writer, recording.info, request)
         packets = outlet.limits.enforced(recording.packets())
         for events in clipped(packets, request.start_us, request.end_us):
-            emitter.push(events, event_clock_s=None, progress=recording.fraction())
+            emitter.push(events, progress=recording.fraction())
         emitter.finish()

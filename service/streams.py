@@ -28,7 +28,7 @@ from service.frames import check_frame
 from service.hub import GOING_AWAY, NORMAL, Hub, Viewer
 from service.options import StreamSpec, check_fraction, check_view_width
 from service.settings import Settings
-from service.source_messages import EventPicture, Fault
+from service.source_messages import EventPicture, Fault, TapMessage
 from service.supervisor import Supervisor
 from service.telemetry import Metrics
 from streaming.source import SourceInfo
@@ -72,8 +72,9 @@ class LiveStream:
         self._card: Card = flow_spec.card
         self._plan = flow_spec.plan
         self._settings, self._supervisor, self._on_end = settings, supervisor, on_end
+        self._metrics = metrics
         self._flow = Flow(flow_spec, supervisor, metrics, self)
-        self._hub = Hub(settings.viewer_queue, settings.viewer_stall_s, metrics, self._flow.source.view)
+        self._hub = Hub(settings.viewer_queue, settings.viewer_stall_s, metrics, self._view)
         self._started_s = time.monotonic()
         self._last: Answer | None = None
         self._rate = _Rate()
@@ -225,8 +226,10 @@ class LiveStream:
     def was_reset(self, reason: str) -> None:
         self._hub.publish({"type": "reset", "reason": reason})
 
-    def pictured(self, picture: EventPicture) -> None:
-        self._hub.publish_picture(picture.webp)
+    def told(self, message: TapMessage) -> None:
+        if isinstance(message, EventPicture):
+            self._metrics.pictures.inc()
+            self._hub.publish_picture(message.webp)
 
     def refused(self, fault: Fault) -> None:
         error = from_wire({"error": fault.error, "message": fault.message})
@@ -236,6 +239,9 @@ class LiveStream:
         self._finish(error, NORMAL)
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._free(), name=f"stop-{self.id}")
+
+    def _view(self, width: int | None) -> None:
+        self._flow.source.command({"type": "view", "width": width})
 
     def _finish(self, error: Exception | None, code: int) -> None:
         if self._ended:

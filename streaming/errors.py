@@ -11,6 +11,7 @@
     │   ├── EventsOutsideSensor     coordinates beyond the stated size
     │   └── BackwardTime            time runs backward
     ├── LimitExceeded           larger, longer or slower to parse than the caller allows
+    ├── SourceLost              a camera or a peer on the network went away; it may come back
     └── ReaderDied              the process that read it ended without a word
 
 Each message says what was found, what is allowed and what to do. The service maps classes to statuses
@@ -52,6 +53,10 @@ class BackwardTime(BrokenRecording):
 
 class LimitExceeded(StreamingError):
     """Larger, longer or slower to parse than the caller allows."""
+
+
+class SourceLost(StreamingError):
+    """A camera or a peer on the network went away; it may come back."""
 
 
 class ReaderDied(StreamingError):

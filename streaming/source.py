@@ -44,7 +44,10 @@ class Source(Protocol):
     def info(self) -> SourceInfo: ...
 
     def packets(self) -> Iterator[Events]:
-        """Packets in time order, each at most `MAX_PACKET_EVENTS` long. May be called once."""
+        """Packets in time order, each at most `MAX_PACKET_EVENTS` long. May be called once.
+
+        A live source may give empty ones, to say that it is there and nothing came.
+        """
         ...
 
     def __enter__(self) -> Self: ...
