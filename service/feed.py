@@ -111,6 +111,11 @@ class Feed:
         """Events of steps that wait, are on their way, or are done and not yet part of an answer."""
         return sum(entry.events for entry in (*self._queue, *self._unanswered()))
 
+    @property
+    def unanswered(self) -> bool:
+        """Some step was done and is not yet part of an answer."""
+        return bool(self._unanswered())
+
     def oldest_ms(self) -> float:
         """Age of the oldest waiting step, 0 where none waits."""
         return max(0.0, (time.monotonic() - self._queue[0].ready_s) * 1e3) if self._queue else 0.0
@@ -175,6 +180,18 @@ class Feed:
             self._free(entry)
         self._holding.clear()
         self._sent.clear()
+
+    def begin_anew(self) -> None:
+        """The next step begins anew, without a word: all before it is answered."""
+        self._restart = True
+
+    def give_up_all(self) -> None:
+        """The source is gone for good: everything that waits or is on its way is counted as dropped."""
+        self.forget_sent("source_lost")
+        waiting, self._queue = list(self._queue), deque()
+        for entry in waiting:
+            self._free(entry)
+        self._count_dropped(len(waiting), sum(entry.events for entry in waiting))
 
     def rewind(self) -> Resume:
         """Takes back everything a dead worker had, to be sent again; tells where the new one begins.
