@@ -25,6 +25,9 @@
     ├── WorkerDied              the inference worker ended while it held the request
     ├── WorkerNotReady          the inference worker is still starting
     ├── ViewerTooSlow           a viewer took nothing for too long
+    ├── StoreUnavailable        the database does not answer, is locked or full
+    │   ├── StoreDamaged            it is broken, or no database
+    │   └── StoreTooNew             a later version of Spikesight wrote it
     └── DeadlineExceeded        the answer was not there in time
 
 `problem_of` gives status, WebSocket code and problem type of any error, those of `streaming` and `model`
@@ -133,6 +136,18 @@ class ViewerTooSlow(ServiceError):
     """A viewer took nothing for too long."""
 
 
+class StoreUnavailable(ServiceError):
+    """The database does not answer, is locked or full."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """The database is broken, or no database."""
+
+
+class StoreTooNew(StoreUnavailable):
+    """A later version of Spikesight wrote the database."""
+
+
 class DeadlineExceeded(ServiceError):
     """The answer was not there in time."""
 
@@ -188,6 +203,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     WorkerDied: Problem(503, 1013, "worker-died", "The inference worker ended unexpectedly", 5),
     WorkerNotReady: Problem(503, 1013, "worker-not-ready", "The inference worker is starting", 5),
     ViewerTooSlow: Problem(503, 1013, "viewer-too-slow", "The viewer takes messages too slowly", 5),
+    StoreUnavailable: Problem(503, 1013, "store-unavailable", "The database does not take this", 5),
+    StoreDamaged: Problem(500, 1011, "store-damaged", "The database is damaged"),
+    StoreTooNew: Problem(500, 1011, "store-too-new", "A later version wrote the database"),
     DeadlineExceeded: Problem(504, 1013, "deadline-exceeded", "The answer was not there in time"),
     ServiceError: INTERNAL,
     # events

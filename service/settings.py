@@ -58,6 +58,14 @@ class Settings(BaseSettings):
         2, "times", "How often an upload is taken up again after the worker died, before it gets a 503.", ge=0
     )
 
+    # database
+    database_url: SecretStr | None = _row(
+        None,
+        "URL",
+        "Database of streams, zones, alarms and history: postgresql://user:password@host/name, or "
+        "sqlite:////path.db; empty for SQLite in the data folder.",
+    )
+
     # uploads
     data_dir: Path | None = _row(
         None, "path", "Folder for spooled uploads and job results; empty for a temporary one."

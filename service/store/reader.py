@@ -1,0 +1,84 @@
+"""`Reader`: queries in threads of their own, each with a deadline."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from service.errors import DeadlineExceeded, StoreUnavailable
+from service.store.database import READERS, Database
+from service.store.faults import told
+
+T = TypeVar("T")
+MAX_WAITING = 64
+_STEPS = 20_000  # of SQLite's machine between two looks at the clock, under a millisecond
+
+
+class Reader:
+    """Runs queries, a few at a time.
+
+    Args:
+        database: where from.
+        deadline_s: longest query.
+    """
+
+    def __init__(self, database: Database, deadline_s: float) -> None:
+        self._database, self._deadline_s = database, deadline_s
+        self._threads = ThreadPoolExecutor(READERS, "store-reader")
+        self._places = threading.BoundedSemaphore(READERS + MAX_WAITING)
+
+    def call(self, function: Callable[[Connection], T]) -> Future[T]:
+        """`function` on one view of the database.
+
+        Raises:
+            StoreUnavailable: too many queries wait; from the future: the database does not answer.
+            DeadlineExceeded: from the future; it took too long and was stopped.
+        """
+        if not self._places.acquire(blocking=False):
+            raise StoreUnavailable(
+                f"the database {self._database.name} is busy with {READERS + MAX_WAITING} queries; try again"
+            )
+        future = self._threads.submit(self._run, function)
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+    def close(self) -> None:
+        """Waits for the queries that run; those that wait are cancelled."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _run(self, function: Callable[[Connection], T]) -> T:
+        ends_s = time.monotonic() + self._deadline_s
+        try:
+            with self._database.readers.connect() as connection, connection.begin():
+                self._limit(connection, ends_s)
+                return function(connection)
+        except SQLAlchemyError as error:
+            if _stopped(error):
+                raise DeadlineExceeded(
+                    f"found no answer after {self._deadline_s:g} s; ask for a shorter time (from, to) or "
+                    "for one stream"
+                ) from None
+            raise told(error, self._database.name) from error
+
+    def _limit(self, connection: Connection, ends_s: float) -> None:
+        if self._database.path is None:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(1e3 * self._deadline_s)}")
+            return
+        raw = connection.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_progress_handler(lambda: time.monotonic() > ends_s, _STEPS)
+
+
+def _stopped(error: SQLAlchemyError) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT"
+    fields = cause.args[0] if cause is not None and cause.args else None
+    return isinstance(fields, dict) and fields.get("C") == "57014"
