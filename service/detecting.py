@@ -61,6 +61,7 @@ class DetectRun:
         self._error: Exception | None = None
         self._unread: deque[Answer] = deque()
         self._news = asyncio.Event()
+        self._next_track_id = 1
         self._opening: asyncio.Task[SourceInfo] | None = None
 
     @property
@@ -142,6 +143,7 @@ class DetectRun:
 
     def answered(self, answer: Answer) -> None:
         self.answers += 1
+        self._next_track_id = max([self._next_track_id, *(change.track_id + 1 for change in answer.changes)])
         self._unread.append(answer)
         self._news.set()
         if len(self._unread) >= MOST_UNREAD and self._flow is not None:
@@ -160,17 +162,28 @@ class DetectRun:
     def refused(self, fault: Fault) -> None:
         """Uploads refuse as a whole, by an error."""
 
+    def waiting(self, what: str) -> None:
+        """A file is there or not."""
+
+    def sized(self, info: SourceInfo) -> None:
+        self.info = info
+
+    def next_track_id(self) -> int:
+        """A recording that is taken up again goes on behind the ids it has given."""
+        return self._next_track_id
+
     async def _open(self) -> SourceInfo:
         await self._turns.take()
         self._has_turn = True
         self._flow = self._make_flow(self)
         try:
-            self.info = await self._flow.start()
+            info = await self._flow.start()
         except Exception as error:
             self._done, self._error = True, error
             await self._stop()
             raise
-        return self.info
+        assert info is not None, "nothing is waited for with a file"
+        return info
 
     async def _stop(self) -> None:
         opening = self._opening

@@ -12,12 +12,13 @@ from service.answers import Answer, Dropped
 from service.channel import Message
 from service.errors import DeadlineExceeded, WorkerDied, from_wire
 from service.feed import Entry, Feed
-from service.source_messages import Fault, Lost, Produced, SourceRequest, TapMessage
+from service.source_messages import Fault, Lost, Produced, SourceRequest, TapMessage, Waiting
 from service.source_process import SourceProcess
 from service.supervisor import Supervisor
 from service.telemetry import Metrics
 from service.windows import Resume, WindowPlan
 from service.wire import answer_from_wire, entry_to_wire, ring_to_wire
+from streaming.errors import SourceLost
 from streaming.limits import Limits
 from streaming.ring import MAX_SLOTS
 from streaming.source import SourceInfo
@@ -79,7 +80,13 @@ class Listener(Protocol):
 
     def refused(self, fault: Fault) -> None: ...
 
+    def waiting(self, what: str) -> None: ...
+
+    def sized(self, info: SourceInfo) -> None: ...
+
     def ended(self, error: Exception | None) -> None: ...
+
+    def next_track_id(self) -> int: ...
 
 
 class Flow:
@@ -96,13 +103,16 @@ class Flow:
         progress: how much of a recording is answered, 0..1.
         newest_us: time of the newest event received, None before the first.
         last_message_s: `time.monotonic()` at which the source last said something.
+        last_event_s: likewise, at which events last came.
+        info: what the source is, None before it is there.
     """
 
     def __init__(self, spec: FlowSpec, supervisor: Supervisor, metrics: Metrics, listener: Listener) -> None:
         self.id = spec.id
         self.progress = 0.0
         self.newest_us: int | None = None
-        self.last_message_s = time.monotonic()
+        self.last_message_s = self.last_event_s = time.monotonic()
+        self.info: SourceInfo | None = None
         self.answers = 0
         self._spec, self._supervisor, self._metrics, self._listener = spec, supervisor, metrics, listener
         self._source = SourceProcess(
@@ -122,10 +132,10 @@ class Flow:
             keep=not spec.live,
             release=self._source.release,
         )
-        self._info: asyncio.Future[SourceInfo] = asyncio.get_running_loop().create_future()
+        self._first_word: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._options = dict(spec.options)
         self._resume = Resume()
-        self._asked = self._opened = self._flushing = self._ended = self._held = False
+        self._asked = self._opened = self._flushing = self._ended = self._held = self._resting = False
         self._source_done = False
         self._source_error: Exception | None = None
         self._last: Entry | None = None
@@ -138,8 +148,8 @@ class Flow:
         """The source's child."""
         return self._source
 
-    async def start(self) -> SourceInfo:
-        """Starts the source; what it is.
+    async def start(self) -> SourceInfo | None:
+        """Starts the source; what it is, or None where the other side of a linked one is waited for.
 
         Raises:
             StreamingError: the source cannot be opened, and why.
@@ -149,24 +159,20 @@ class Flow:
         await self._source.start()
         try:
             async with asyncio.timeout(self._spec.open_s):
-                info = await self._info
+                await self._first_word
         except TimeoutError:
             raise DeadlineExceeded(
                 f"the source did not open within {self._spec.open_s:g} s; check that it is reachable"
             ) from None
-        self._supervisor.attach(self)
-        self._await_worker()
-        if self._supervisor.ready:
-            self.worker_back()
-        return info
+        return self.info
 
     async def stop(self) -> None:
         """Ends source and worker's stream at once; nothing more is heard of the flow."""
         self._ended = True
         self._forget_impatience()
         self._supervisor.detach(self)
-        if not self._info.done():
-            self._info.cancel()
+        self._first_word.cancel()
+        self._report_drops()
         await self._source.stop()
 
     def hold(self, held: bool) -> None:
@@ -174,6 +180,12 @@ class Flow:
         self._held = held
         if not held:
             self._pump()
+
+    def rest(self) -> None:
+        """Nothing came for a while: what was seen of a window is answered, and the next step begins anew."""
+        if self._opened and not (self._flushing or self._resting) and self.feed.idle and self.feed.unanswered:
+            self._resting = True
+            self._supervisor.send({"type": "flush", "stream": self.id})
 
     def update(self, threshold: float | None, iou: float | None) -> None:
         """New thresholds, from the next answer on."""
@@ -200,13 +212,16 @@ class Flow:
         elif kind == "flushed":
             self._deliver(message["answer"])
             self.feed.finish()
-            self._end(self._source_error)
+            if self._resting:
+                self._rested()
+            else:
+                self._end(self._source_error)
         elif kind == "failed":
             self._end(from_wire({"error": message["error"], "message": message["message"]}))
 
     def worker_lost(self) -> None:
         asked, self._asked = self._asked, False
-        self._opened = self._flushing = False
+        self._opened = self._flushing = self._resting = False
         if self._ended:
             return
         self._await_worker()
@@ -227,6 +242,7 @@ class Flow:
         self._resume = self.feed.rewind()
 
     def worker_back(self) -> None:
+        assert self.info is not None, "attached once the source is there"
         self._forget_impatience()
         self._asked = True
         self._supervisor.send(
@@ -235,7 +251,8 @@ class Flow:
                 "stream": self.id,
                 "model": self._spec.card.name,
                 "options": self._options,
-                "size": [self._info.result().width, self._info.result().height],
+                "size": [self.info.width, self.info.height],
+                "next_track_id": self._listener.next_track_id(),
                 "ring": ring_to_wire(self._source.ring),
                 "resume": asdict(self._resume),
             }
@@ -256,17 +273,36 @@ class Flow:
             self._listener.told(message)
         elif isinstance(message, Fault):
             self._listener.refused(message)
-        elif isinstance(message, SourceInfo) and not self._info.done():
-            self._info.set_result(message)
+        elif isinstance(message, Waiting):
+            self._said()
+            self._listener.waiting(message.what)
+        elif isinstance(message, SourceInfo) and self.info is None:
+            self._source_opened(message)
+
+    def _source_opened(self, info: SourceInfo) -> None:
+        self.info = info
+        self._said()
+        self._listener.sized(info)
+        self._supervisor.attach(self)
+        self._await_worker()
+        if self._supervisor.ready:
+            self.worker_back()
+
+    def _said(self) -> None:
+        if not self._first_word.done():
+            self._first_word.set_result(None)
 
     def _source_ended(self, error: Exception | None) -> None:
         self._source_done, self._source_error = True, error
-        if not self._info.done():
-            self._info.set_exception(error or WorkerDied("the source was stopped before it opened"))
+        if not self._first_word.done():
+            self._first_word.set_exception(error or SourceLost("the source was stopped before it opened"))
+        elif self.info is None and not self._ended:
+            self._end(error or SourceLost("the source was stopped before it was there"))
         elif not self._ended:
             self._pump()
 
     def _step_came(self, produced: Produced) -> None:
+        self.last_event_s = time.monotonic()
         message = produced.message
         newest_us = message.newest_us
         self.newest_us = newest_us if message.reset else max(newest_us, self.newest_us or newest_us)
@@ -297,13 +333,18 @@ class Flow:
 
     def _pump(self) -> None:
         """Sends what may be sent; at the source's end, asks for the last answer."""
-        if not self._opened or self._held or self._ended:
+        if not self._opened or self._held or self._ended or self._resting:
             return
         while (entry := self.feed.take()) is not None:
             self._supervisor.send({"type": "step", "stream": self.id, **entry_to_wire(entry)})
         if self._source_done and self.feed.idle and not self._flushing:
             self._flushing = True
             self._supervisor.send({"type": "flush", "stream": self.id})
+
+    def _rested(self) -> None:
+        self._resting = False
+        self.feed.begin_anew()
+        self._pump()
 
     def _step_done(self, message: Message) -> None:
         entry = self.feed.done(message["serial"], message["count"], message["answered"])

@@ -10,6 +10,8 @@ from model.errors import BadSetting
 
 Policy = Literal["block", "drop_oldest", "shed_steps"]
 
+LINKED_SCHEMES = ("dv", "usb", "udp")
+"""Cameras and peers on the network: they come and go."""
 MAX_STRIDE = 100_000
 MIN_VIEW_WIDTH, MAX_VIEW_WIDTH = 16, 1920
 
@@ -26,6 +28,7 @@ class DetectOptions:
         start_us, end_us: time range, microseconds after the first event, end exclusive.
         width, height: the sensor's size in pixels, where the recording does not say it.
         format: the recording's format, where its content does not say it.
+        track: give boxes ids that last.
 
     Raises:
         BadSetting: a number is outside its range or not finite.
@@ -40,6 +43,7 @@ class DetectOptions:
     width: int | None = None
     height: int | None = None
     format: str | None = None
+    track: bool = False
 
     def __post_init__(self) -> None:
         check_fraction("threshold", self.threshold)
@@ -96,6 +100,11 @@ class StreamSpec:
     def pushed(self) -> bool:
         """Events come from a client, not from a source of ours."""
         return self.source.startswith("push:")
+
+    @property
+    def linked(self) -> bool:
+        """The source is a camera or a peer on the network, which is waited for and begun anew."""
+        return self.source.partition("://")[0] in LINKED_SCHEMES
 
 
 def check_fraction(name: str, value: float | None) -> None:

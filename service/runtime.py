@@ -7,7 +7,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -15,26 +15,23 @@ from typing import Any, Self
 import structlog
 
 from model.card import Card, available, load_card
-from model.errors import BadSetting, UnknownModel
+from model.errors import BadSetting, ModelError, UnknownModel
 from service.detecting import DetectRun
-from service.errors import NameTaken, TooManyStreams, UnknownStream
-from service.flow import Flow, FlowSpec
+from service.errors import NameTaken, ServiceError, TooManyStreams, UnknownStream
+from service.flow import Flow, Listener
+from service.flow_specs import live_flow, upload_flow
 from service.hub import Viewer
+from service.keeping import Documents, Keeper
+from service.observers import ObserverMaker
 from service.options import DetectOptions, StreamSpec
 from service.settings import Settings
-from service.source_messages import SourceRequest
-from service.streams import LiveStream, stop_all
+from service.streams import LiveStream, StreamHost, stop_all
 from service.supervisor import Supervisor, WorkerHealth
 from service.telemetry import CONTENT_TYPE, Metrics
 from service.turns import Turns
 from streaming import isolation
-from streaming.limits import Limits
 
 __all__ = ["CONTENT_TYPE", "DetectRun", "Health", "LiveStream", "Runtime", "Viewer", "WorkerHealth"]
-
-LIVE_IN_FLIGHT, UPLOAD_IN_FLIGHT = 5, 8  # enough to hide the way between processes on a busy machine
-OPEN_LIVE_S, OPEN_UPLOAD_S = 60.0, 60.0
-WORKER_PATIENCE_S = 60.0
 
 _log = structlog.get_logger("service.runtime")
 
@@ -87,6 +84,9 @@ class Runtime:
         self._turns = Turns(settings.max_uploads, settings.max_waiting_uploads)
         self._begun_s = time.monotonic()
         self._warming: asyncio.Task[None] | None = None
+        self._observers: list[ObserverMaker] = []
+        self._keeper: Keeper | None = None
+        self._closing = False
         self.streams: Mapping[str, LiveStream] = MappingProxyType(self._streams)
 
     async def __aenter__(self) -> Self:
@@ -112,7 +112,7 @@ class Runtime:
         begun_s = time.monotonic()
         share_s = self.settings.shutdown_s / 2
         runs = [asyncio.create_task(run.cancel(), name="cancel-upload") for run in self._runs]
-        await stop_all(list(self._streams.values()), share_s)
+        await self.stop_streams()
         if runs:
             await asyncio.wait(runs, timeout=share_s)
         await self._supervisor.stop(share_s)
@@ -166,30 +166,61 @@ class Runtime:
             raise UnknownStream(f"no stream {stream_id[:80]!r} is running; GET /streams lists those that are")
         return found
 
+    def observe_with(self, maker: ObserverMaker) -> None:
+        """From now on every stream that starts has an observer of `maker`'s."""
+        self._observers.append(maker)
+
+    async def restore(self, documents: Documents) -> None:
+        """Starts the streams that were kept, in the background, and keeps those to come in `documents`."""
+        self._keeper = Keeper(documents)
+        for kept in await self._keeper.streams():
+            try:
+                self._card(kept.spec.model)
+                self._claim(kept.name)
+            except (ModelError, ServiceError) as error:
+                _log.warning("kept stream not restored", stream=kept.id, error=str(error))
+                continue
+            stream = self._new_stream(kept.id, kept.name, kept.spec)
+            self._streams[kept.id] = stream
+            stream.restore()
+
     async def start_stream(self, spec: StreamSpec) -> LiveStream:
         """Starts a stream; it runs until it is stopped, its source ends or nobody wants it any more.
 
-        Any file may be named here; which ones the network may name is decided in `service/addresses.py`.
+        One with `spec.keep` runs on whatever happens, and again after a restart. A source at the end of a
+        wire may be waited for: the stream then says that it is connecting. Any file may be named here; which
+        ones the network may name is decided in `service/addresses.py`.
 
         Raises:
             NameTaken, TooManyStreams: see `service/errors.py`.
             UnknownModel: no such model in the zoo.
             StreamingError: the source cannot be opened, and why.
         """
-        card = self._card(spec.model)
+        self._card(spec.model)
         stream_id = uuid.uuid4().hex[:12]
         name = spec.name or stream_id
         self._claim(name)
-        stream = self._new_stream(stream_id, name, spec, card)
         try:
-            await stream.start()
+            stream = self._new_stream(stream_id, name, spec)
+            try:
+                await stream.start()
+            except BaseException:
+                await stream.abandon()
+                raise
         except BaseException:
             self._names.discard(name)
-            await stream.abandon()
             raise
         if stream.running:
             self._streams[stream_id] = stream
+            self._changed(stream)
         return stream
+
+    async def stop_streams(self) -> None:
+        """Stops all streams for a shutdown; those kept come back at the next start."""
+        self._closing = True
+        await stop_all(list(self._streams.values()), self.settings.shutdown_s / 2)
+        if self._keeper is not None:
+            await self._keeper.close()
 
     def detect(self, path: Path, options: DetectOptions) -> DetectRun:
         """A recording on its way; nothing runs before `opened` or the first answer is awaited.
@@ -202,7 +233,8 @@ class Runtime:
         self._turns.check()
 
         def make_flow(run: DetectRun) -> Flow:
-            return Flow(self._upload_spec(path, options, card), self._supervisor, self._metrics, run)
+            spec = upload_flow(path, options, card, self.settings)
+            return Flow(spec, self._supervisor, self._metrics, run)
 
         run = DetectRun(options, self._turns, make_flow, self._forget_run)
         self._runs.add(run)
@@ -226,92 +258,36 @@ class Runtime:
             )
         self._names.add(name)
 
-    def _new_stream(self, stream_id: str, name: str, spec: StreamSpec, card: Card) -> LiveStream:
-        flow_spec = self._live_spec(stream_id, spec, card)
-        return LiveStream(
-            stream_id,
-            name,
-            spec,
-            flow_spec,
+    def _new_stream(self, stream_id: str, name: str, spec: StreamSpec) -> LiveStream:
+        host = StreamHost(
             self.settings,
             self._supervisor,
             self._metrics,
+            self._card,
+            self._live_flow,
+            self._changed,
             self._forget_stream,
         )
+        return LiveStream(stream_id, name, spec, host, self._observers)
+
+    def _live_flow(self, stream_id: str, spec: StreamSpec, card: Card, listener: Listener) -> Flow:
+        flow_spec = live_flow(stream_id, spec, card, self.settings)
+        return Flow(flow_spec, self._supervisor, self._metrics, listener)
+
+    def _changed(self, stream: LiveStream) -> None:
+        if stream.spec.keep and self._keeper is not None:
+            self._keeper.keep(stream.id, stream.name, stream.spec)
 
     def _forget_stream(self, stream: LiveStream) -> None:
         self._streams.pop(stream.id, None)
         self._names.discard(stream.name)
+        if stream.spec.keep and self._keeper is not None and not self._closing:
+            self._keeper.forget(stream.id)
 
     def _forget_run(self, run: DetectRun) -> None:
         if run in self._runs:
             self._runs.remove(run)
             self._metrics.uploads.labels(run.outcome).inc()
-
-    def _live_spec(self, stream_id: str, spec: StreamSpec, card: Card) -> FlowSpec:
-        settings = self.settings
-        request = SourceRequest(
-            spec.source,
-            card.step_us,
-            card.grid,
-            spec.policy,
-            spec.width,
-            spec.height,
-            picture_fps=settings.picture_fps,
-        )
-        memory = settings.parse_memory_mb << 20
-        return FlowSpec(
-            stream_id,
-            card,
-            request,
-            replace(Limits.live(), memory_bytes=max(memory, 4 << 30)),
-            _options(spec),
-            max(settings.live_queue_steps, 2 * card.steps),
-            LIVE_IN_FLIGHT,
-            live=True,
-            redo=0,
-            patience_s=settings.worker_start_s,
-            open_s=OPEN_LIVE_S,
-        )
-
-    def _upload_spec(self, path: Path, options: DetectOptions, card: Card) -> FlowSpec:
-        settings = self.settings
-        request = SourceRequest(
-            str(path),
-            card.step_us,
-            card.grid,
-            "block",
-            options.width,
-            options.height,
-            options.format,
-            options.start_us,
-            options.end_us,
-        )
-        limits = Limits(
-            max_bytes=settings.max_upload_bytes,
-            max_events=settings.parse_max_events,
-            max_duration_us=int(settings.parse_max_duration_s * 1e6),
-            memory_bytes=settings.parse_memory_mb << 20,
-            cpu_s=settings.parse_cpu_s,
-            wall_s=settings.parse_wall_s,
-        )
-        return FlowSpec(
-            f"upload-{uuid.uuid4().hex[:12]}",
-            card,
-            request,
-            limits,
-            _options(options),
-            settings.upload_queue_steps,
-            UPLOAD_IN_FLIGHT,
-            live=False,
-            redo=settings.worker_redo,
-            patience_s=min(WORKER_PATIENCE_S, settings.worker_start_s),
-            open_s=OPEN_UPLOAD_S,
-        )
-
-
-def _options(chosen: DetectOptions | StreamSpec) -> dict[str, Any]:
-    return {"threshold": chosen.threshold, "iou": chosen.iou, "stride": chosen.stride}
 
 
 def _zoo() -> dict[str, Card]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -57,6 +58,7 @@ class DetectQuery(_Asked):
     format: Annotated[str, Field(max_length=20)] | None = Field(
         None, description="Format of the recording; default sniffed from its content."
     )
+    track: bool = Field(False, description="Give boxes ids that last.")
     recording: Id | None = Field(None, description="Look at this kept recording; the body is then not read.")
     name: Annotated[str, Field(max_length=100)] | None = Field(
         None, description="Name of a raw body's recording."
@@ -91,7 +93,8 @@ class StreamRequest(_Asked):
         }
     )
     source: Annotated[str, Field(min_length=1, max_length=2000)] = Field(
-        description="sim://street?seed=1, recording://ID?speed=1&loop=1, or file:///path in `recordings_dir`."
+        description="dv://host:port, usb://any, udp://:9999?width=640&height=480, sim://street?seed=1, "
+        "recording://ID?speed=1&loop=1, or file:///path in `recordings_dir`."
     )
     name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     model: ModelName | None = None
@@ -101,12 +104,19 @@ class StreamRequest(_Asked):
     policy: Policy = "drop_oldest"
     width: Side | None = None
     height: Side | None = None
+    track: bool = Field(True, description="Give boxes ids that last.")
+    keep: bool | None = Field(
+        None,
+        description="Run on when nobody watches, and again after a restart; default for dv://, usb:// and "
+        "udp://, not for others.",
+    )
 
     def spec(self, source: str, model: str, size: tuple[int | None, int | None]) -> StreamSpec:
         """Args: the resolved source, the model's name, and the sensor's size where it is known already."""
-        chosen = self.model_dump(exclude={"source", "model", "width", "height"})
+        chosen = self.model_dump(exclude={"source", "model", "width", "height", "keep"})
         width, height = self.width or size[0], self.height or size[1]
-        return StreamSpec(source=source, model=model, width=width, height=height, **chosen)
+        spec = StreamSpec(source=source, model=model, width=width, height=height, **chosen)
+        return replace(spec, keep=spec.linked if self.keep is None else self.keep)
 
 
 class StreamChange(_Asked):
@@ -115,6 +125,9 @@ class StreamChange(_Asked):
     model_config = ConfigDict(json_schema_extra={"examples": [{"threshold": 0.4}]})
     threshold: Fraction | None = None
     iou: Fraction | None = None
+    model: ModelName | None = None
+    policy: Policy | None = None
+    track: bool | None = None
 
 
 class Box(_Told):

@@ -29,7 +29,10 @@ Asked = Annotated[LiveStream, Depends(stream_of)]
     responses=refusals(400, 404, 409, 413, 415, 429, 503),
 )
 async def start(asked: StreamRequest, context: Shared) -> dict[str, Any]:
-    """`WS /streams/{id}/live` watches it. It ends by DELETE, with its source, or unwatched."""
+    """`WS /streams/{id}/live` watches it. It ends by DELETE; without `keep` also unwatched, or by an error.
+
+    A camera or a peer that is not there yet is waited for: `link` says so.
+    """
     source, kept = resolve(asked.source, context.recordings, context.settings.recordings_dir)
     size = (None, None) if kept is None else (kept.width, kept.height)
     spec = asked.spec(source, context.model_name(asked.model), size)
@@ -48,12 +51,16 @@ async def read(stream: Asked, context: Shared) -> dict[str, Any]:
 
 @router.patch(
     "/{stream_id}",
-    summary="Change thresholds at once",
+    summary="Change thresholds, model, policy or tracking",
     response_model=StreamState,
     responses=refusals(400, 404, 409),
 )
 async def change(stream: Asked, asked: StreamChange, context: Shared) -> dict[str, Any]:
-    await stream.update(threshold=asked.threshold, iou=asked.iou)
+    """Thresholds count from the next answer on; the others start the source again."""
+    model = None if asked.model is None else context.model_name(asked.model)
+    await stream.update(
+        threshold=asked.threshold, iou=asked.iou, model=model, policy=asked.policy, track=asked.track
+    )
     return described(stream, context)
 
 

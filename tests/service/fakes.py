@@ -132,7 +132,9 @@ class FakeStream:
         self._runtime.streams.pop(self.id, None)
         self._tell(None)
 
-    async def update(self, *, threshold: float | None = None, iou: float | None = None) -> None:
+    async def update(
+        self, *, threshold: float | None = None, iou: float | None = None, **_: str | bool | None
+    ) -> None:
         if self.id not in self._runtime.streams:
             raise StreamEnded("the stream has ended")
         self.threshold = self.threshold if threshold is None else threshold
