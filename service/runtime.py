@@ -21,7 +21,7 @@ from service.errors import NameTaken, ServiceError, TooManyStreams, UnknownStrea
 from service.flow import Flow, Listener
 from service.flow_specs import live_flow, upload_flow
 from service.hub import Viewer
-from service.keeping import Documents, Keeper
+from service.keeping import Keeper, StreamTable
 from service.observers import ObserverMaker
 from service.options import DetectOptions, StreamSpec
 from service.settings import Settings
@@ -170,18 +170,21 @@ class Runtime:
         """From now on every stream that starts has an observer of `maker`'s."""
         self._observers.append(maker)
 
-    async def restore(self, documents: Documents) -> None:
-        """Starts the streams that were kept, in the background, and keeps those to come in `documents`."""
-        self._keeper = Keeper(documents)
-        for kept in await self._keeper.streams():
+    async def restore(self, table: StreamTable) -> None:
+        """Starts the streams kept in `table`, in the background, and keeps those to come there.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        self._keeper = Keeper(table)
+        for stream_id, name, spec in await self._keeper.streams():
             try:
-                self._card(kept.spec.model)
-                self._claim(kept.name)
+                self._card(spec.model)
+                self._claim(name)
             except (ModelError, ServiceError) as error:
-                _log.warning("kept stream not restored", stream=kept.id, error=str(error))
+                _log.warning("kept stream not restored", stream=stream_id, error=str(error))
                 continue
-            stream = self._new_stream(kept.id, kept.name, kept.spec)
-            self._streams[kept.id] = stream
+            stream = self._streams[stream_id] = self._new_stream(stream_id, name, spec)
             stream.restore()
 
     async def start_stream(self, spec: StreamSpec) -> LiveStream:

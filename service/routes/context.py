@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from model.errors import UnknownModel
+from service.history import History
 from service.jobs import Jobs
 from service.recordings import Recordings
 from service.runtime import Runtime
@@ -34,6 +35,7 @@ class Context:
     jobs: Jobs
     recordings: Recordings
     uploads: Path
+    history: History
 
     def model_name(self, asked: str | None) -> str:
         """`asked`, or the default model. Raises `UnknownModel` naming the known ones."""
@@ -57,17 +59,25 @@ Shared = Annotated[Context, Depends(context_of)]
 @asynccontextmanager
 async def open_context(settings: Settings, runtime: Runtime) -> AsyncIterator[Context]:
     """The context while the application runs; folders of the last run are emptied first."""
-    async with _data_folder(settings) as data:
+    async with AsyncExitStack() as stack:
+        data = await stack.enter_async_context(_data_folder(settings))
         uploads, jobs = await _fresh(data / "uploads"), await _fresh(data / "jobs")
         recordings = await Recordings.open(data / "recordings", settings)
+        stack.push_async_callback(recordings.close)
+        history = await stack.enter_async_context(await History.open(settings, data))
         context = Context(
-            settings, runtime, Jobs(jobs, settings.max_jobs, settings.job_ttl_s), recordings, uploads
+            settings,
+            runtime,
+            Jobs(jobs, settings.max_jobs, settings.job_ttl_s),
+            recordings,
+            uploads,
+            history,
         )
-        try:
-            yield context
-        finally:
-            await context.jobs.close()
-            await context.recordings.close()
+        stack.push_async_callback(context.jobs.close)
+        # Streams end before those who look at them.
+        stack.push_async_callback(runtime.stop_streams)
+        await runtime.restore(history.streams)
+        yield context
 
 
 @asynccontextmanager

@@ -163,6 +163,15 @@ class FakeRuntime:
     async def __aexit__(self, *_: object) -> None:
         pass
 
+    async def restore(self, _: object) -> None:
+        pass
+
+    async def stop_streams(self) -> None:
+        pass
+
+    def observe_with(self, _: object) -> None:
+        pass
+
     def models(self) -> list[Any]:
         return [SimpleNamespace(name="ems-nano", to_json=lambda: json.dumps(CARD))]
 
