@@ -72,6 +72,13 @@ class Client:
         """What `/health/ready` says; raises `ServiceProblem` while the service is not ready."""
         return self._json(self._http.get("/health/ready"))
 
+    def ready(self) -> bool:
+        """Whether the service answers and is ready."""
+        try:
+            return self._http.get("/health/ready").is_success
+        except httpx.TransportError:
+            return False
+
     def models(self) -> list[Message]:
         models: list[Message] = self._json(self._http.get("/models"))["models"]
         return models

@@ -4,61 +4,56 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import structlog
 
 from model.errors import BadSetting
+from service.documents import Documents
 from service.errors import StoreUnavailable
 from service.options import StreamSpec
-from service.store.streams import StreamRecord
+
+KIND = "stream"
 
 _log = structlog.get_logger("service.keeping")
 
 
-class StreamTable(Protocol):
-    """Where streams are kept, as `service.store.streams.Streams`."""
+@dataclass(frozen=True, slots=True)
+class KeptStream:
+    """A stream as it was asked for last."""
 
-    async def save(self, record: StreamRecord) -> None: ...
-
-    async def delete(self, stream_id: str) -> bool: ...
-
-    async def all(self) -> list[StreamRecord]: ...
+    id: str
+    name: str
+    spec: StreamSpec
 
 
 class Keeper:
     """Writes kept streams down in the order of their changes, and reads them at the start.
 
     Args:
-        table: where they are kept.
+        documents: where they are kept.
     """
 
-    def __init__(self, table: StreamTable) -> None:
-        self._table = table
-        self._created: dict[str, datetime] = {}
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
         self._last: asyncio.Task[None] | None = None
 
-    async def streams(self) -> list[tuple[str, str, StreamSpec]]:
-        """Id, name and spec of all; one that this version cannot read is passed over, with a line in the log.
+    async def streams(self) -> list[KeptStream]:
+        """All that were kept; one that this version cannot read is passed over, with a line in the log.
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        records = await self._table.all()
-        self._created = {record.id: record.created for record in records}
-        return list(_readable(records))
+        return list(_readable(await self._documents.all(KIND)))
 
     def keep(self, stream_id: str, name: str, spec: StreamSpec) -> None:
         """From now on the stream comes back as `spec` says."""
-        created = self._created.setdefault(stream_id, datetime.now(UTC))
-        self._then(self._table.save(StreamRecord(stream_id, name, asdict(spec), created)))
+        self._then(self._documents.save(KIND, stream_id, {"name": name, "spec": asdict(spec)}))
 
     def forget(self, stream_id: str) -> None:
         """It does not come back."""
-        self._created.pop(stream_id, None)
-        self._then(self._table.delete(stream_id))
+        self._then(self._documents.delete(KIND, stream_id))
 
     async def close(self) -> None:
         """Waits until everything is written."""
@@ -78,9 +73,9 @@ async def _after(before: asyncio.Task[None] | None, work: Coroutine[Any, Any, An
         _log.error("stream not written down", error=str(error))
 
 
-def _readable(records: list[StreamRecord]) -> Iterator[tuple[str, str, StreamSpec]]:
-    for record in records:
+def _readable(bodies: dict[str, dict[str, Any]]) -> Iterator[KeptStream]:
+    for stream_id, body in bodies.items():
         try:
-            yield record.id, record.name, StreamSpec(**record.spec)
-        except (BadSetting, TypeError) as error:
-            _log.warning("kept stream not restored", stream=record.id, error=str(error))
+            yield KeptStream(stream_id, str(body["name"]), StreamSpec(**body["spec"]))
+        except (BadSetting, KeyError, TypeError) as error:
+            _log.warning("kept stream not restored", stream=stream_id, error=str(error))

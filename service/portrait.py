@@ -83,6 +83,21 @@ def describe(stream: LiveStream) -> dict[str, Any]:
     }
 
 
+def figures(stream: LiveStream) -> dict[str, float]:
+    """For Prometheus, see `telemetry.Metrics.show_streams`."""
+    counts = stream.relay.counts
+    return {
+        "connected": stream.relay.link.state in ("live", "stalled"),
+        "events_per_second": stream.rate.per_s,
+        "events": counts.events,
+        "dropped_events": counts.dropped.events,
+        "answers": stream.relay.answers,
+        "behind_seconds": 0.0 if stream.last is None else stream.last.behind_ms / 1e3,
+        "tracks": len(stream.tracks),
+        "viewers": len(stream.hub),
+    }
+
+
 def thresholds(stream: LiveStream) -> dict[str, float]:
     """Those in force: as asked for, else the card's."""
     spec, card = stream.spec, stream.card

@@ -16,12 +16,14 @@ import structlog
 
 from model.card import Card, available, load_card
 from model.errors import BadSetting, ModelError, UnknownModel
+from service import portrait
 from service.detecting import DetectRun
+from service.documents import Documents
 from service.errors import NameTaken, ServiceError, TooManyStreams, UnknownStream
 from service.flow import Flow, Listener
 from service.flow_specs import live_flow, upload_flow
 from service.hub import Viewer
-from service.keeping import Keeper, StreamTable
+from service.keeping import Keeper
 from service.observers import ObserverMaker
 from service.options import DetectOptions, StreamSpec
 from service.settings import Settings
@@ -154,6 +156,7 @@ class Runtime:
         metrics.uploads_running.set(self._turns.running)
         metrics.uploads_waiting.set(self._turns.waiting)
         metrics.worker_ready.set(self._supervisor.ready)
+        metrics.show_streams({stream.name: portrait.figures(stream) for stream in self._streams.values()})
         metrics.show_queues({queue["name"]: (queue["depth"], queue["oldest_ms"] / 1e3) for queue in queues})
         return metrics.exposition()
 
@@ -170,21 +173,21 @@ class Runtime:
         """From now on every stream that starts has an observer of `maker`'s."""
         self._observers.append(maker)
 
-    async def restore(self, table: StreamTable) -> None:
-        """Starts the streams kept in `table`, in the background, and keeps those to come there.
+    async def restore(self, documents: Documents) -> None:
+        """Starts the streams kept in `documents`, in the background, and keeps those to come there.
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        self._keeper = Keeper(table)
-        for stream_id, name, spec in await self._keeper.streams():
+        self._keeper = Keeper(documents)
+        for kept in await self._keeper.streams():
             try:
-                self._card(spec.model)
-                self._claim(name)
+                self._card(kept.spec.model)
+                self._claim(kept.name)
             except (ModelError, ServiceError) as error:
-                _log.warning("kept stream not restored", stream=stream_id, error=str(error))
+                _log.warning("kept stream not restored", stream=kept.id, error=str(error))
                 continue
-            stream = self._streams[stream_id] = self._new_stream(stream_id, name, spec)
+            stream = self._streams[kept.id] = self._new_stream(kept.id, kept.name, kept.spec)
             stream.restore()
 
     async def start_stream(self, spec: StreamSpec) -> LiveStream:

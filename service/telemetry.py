@@ -24,6 +24,18 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 STAGES = ("arrive", "queue", "encode", "infer", "post", "total")
 _BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
+_OF_STREAMS = {
+    "connected": "1 while the source is there.",
+    "events_per_second": "Events that come, over the last second.",
+    "events": "Events that came since the stream began.",
+    "dropped_events": "Of those, how many were given up.",
+    "answers": "Answers since the stream began.",
+    "behind_seconds": "How much older the last answer's events are than the newest ones.",
+    "tracks": "Tracks that live.",
+    "viewers": "Viewers connected.",
+}
+"""Figures of one stream, by the end of their metric's name."""
+
 
 class Metrics:
     """All metrics of one service; `kind` is "upload" or "live"."""
@@ -50,8 +62,21 @@ class Metrics:
         self.uploads_running = self._gauge("uploads_running", "Uploads being worked on.")
         self.uploads_waiting = self._gauge("uploads_waiting", "Uploads waiting for their turn.")
         self.worker_ready = self._gauge("worker_ready", "1 while the inference worker is ready.")
+        self.zone_events = self._counter(
+            "zone_events", "What happened in zones and on lines.", "stream", "zone", "event", "label"
+        )
+        self.zone_inside = self._gauge("zone_inside", "Tracks inside a zone now.", "stream", "zone", "label")
+        self.alarms_raised = self._counter("alarms_raised", "Alarms raised.", "stream", "alarm")
+        self.alarm_deliveries = self._counter(
+            "alarm_deliveries", "Attempts to deliver an alarm, by what came of them.", "how", "outcome"
+        )
+        self.alarm_letters = self._gauge("alarm_dead_letters", "Alarms that could not be delivered.")
         self.queue_depth = self._gauge("queue_depth", "Steps waiting for the network.", "queue")
         self.queue_oldest = self._gauge("queue_oldest_seconds", "Age of the oldest waiting step.", "queue")
+
+        self.of_streams = {
+            name: self._gauge(f"stream_{name}", text, "stream") for name, text in _OF_STREAMS.items()
+        }
 
     def answered(self, kind: str, answer: Answer) -> None:
         """Counts an answer, its boxes and its latencies."""
@@ -74,6 +99,14 @@ class Metrics:
         for name, (depth, oldest_s) in queues.items():
             self.queue_depth.labels(name).set(depth)
             self.queue_oldest.labels(name).set(oldest_s)
+
+    def show_streams(self, streams: Mapping[str, Mapping[str, float]]) -> None:
+        """Figures of every stream there is, by its name; those of streams that ended disappear."""
+        for gauge in self.of_streams.values():
+            gauge.clear()
+        for stream, figures in streams.items():
+            for name, value in figures.items():
+                self.of_streams[name].labels(stream).set(value)
 
     def exposition(self) -> bytes:
         """The text that Prometheus reads."""

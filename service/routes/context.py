@@ -76,7 +76,7 @@ async def open_context(settings: Settings, runtime: Runtime) -> AsyncIterator[Co
         stack.push_async_callback(context.jobs.close)
         # Streams end before those who look at them.
         stack.push_async_callback(runtime.stop_streams)
-        await runtime.restore(history.streams)
+        await runtime.restore(history.documents)
         yield context
 
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,26 @@ import pytest
 from model.errors import UnknownModel
 from service.errors import BadRequest
 from service.options import StreamSpec
-from service.store.streams import StreamRecord
 from service.streams import LiveStream
 from tests.service.loops import RunningRuntime, messages_until, of_type, replay
 from tests.service.recordings import HEIGHT, WIDTH
 
 
 class Memory:
-    """A table that lives as long as the test."""
+    """Documents that live as long as the test."""
 
-    def __init__(self, *records: StreamRecord) -> None:
-        self.kept = {record.id: record for record in records}
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, Any]] = {}
 
-    async def save(self, record: StreamRecord) -> None:
-        self.kept[record.id] = record
+    async def save(self, kind: str, key: str, body: dict[str, Any]) -> None:
+        assert kind == "stream"
+        self.kept[key] = body
 
-    async def delete(self, stream_id: str) -> bool:
-        return self.kept.pop(stream_id, None) is not None
+    async def delete(self, kind: str, key: str) -> bool:
+        return self.kept.pop(key, None) is not None
 
-    async def all(self) -> list[StreamRecord]:
-        return list(self.kept.values())
+    async def all(self, kind: str) -> dict[str, dict[str, Any]]:
+        return dict(self.kept)
 
 
 async def until(stream: LiveStream, holds: Callable[[], bool]) -> None:
@@ -125,8 +124,8 @@ def test_kept_streams_are_written_down_with_their_changes(running: RunningRuntim
         await passing.stop()
         await runtime._keeper.close()  # type: ignore[union-attr]
         assert list(memory.kept) == [stream.id]
-        record = memory.kept[stream.id]
-        assert (record.name, record.spec["threshold"]) == ("door", 0.8)
+        body = memory.kept[stream.id]
+        assert (body["name"], body["spec"]["threshold"]) == ("door", 0.8)
         await stream.stop()
         await runtime._keeper.close()  # type: ignore[union-attr]
         assert memory.kept == {}
@@ -135,13 +134,13 @@ def test_kept_streams_are_written_down_with_their_changes(running: RunningRuntim
 
 
 def test_kept_streams_come_back_under_their_ids(running: RunningRuntime, recording: Path) -> None:
+    memory = Memory()
     spec = {"source": f"file://{recording}?speed=1&loop=1", "width": WIDTH, "height": HEIGHT, "keep": True}
-    created = datetime(2026, 11, 21, tzinfo=UTC)
-    memory = Memory(
-        StreamRecord("a1", "door", spec, created),
-        StreamRecord("b2", "gate", {**spec, "source": "file:///not/there.raw"}, created),
-        StreamRecord("c3", "old", {**spec, "flux": 1}, created),
-    )
+    memory.kept = {
+        "a1": {"name": "door", "spec": spec},
+        "b2": {"name": "gate", "spec": {**spec, "source": "file:///not/there.raw"}},
+        "c3": {"name": "old", "spec": {**spec, "flux": 1}},
+    }
 
     async def scenario() -> None:
         runtime = running.runtime
