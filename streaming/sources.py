@@ -31,7 +31,11 @@ READERS: Mapping[str, str] = {
 }
 """Where the reader of each format of `sniff.FORMATS` lives."""
 
-SCHEMES: dict[str, str] = {"sim": "streaming.simulate.source:open_simulation"}
+SCHEMES: dict[str, str] = {
+    "sim": "streaming.simulate.source:open_simulation",
+    "udp": "streaming.live.udp:open_udp",
+    "usb": "streaming.live.usb:open_usb",
+}
 """Where a function lives that opens the URIs of a scheme: `open_it(uri: str) -> Source`. A new kind of source
 adds its line here."""
 

@@ -97,6 +97,8 @@ class InivationDriver:
         try:
             return InivationCamera(library, camera, f"{found.name} {found.serial}", wanted)
         except (RuntimeError, ValueError) as error:
+            if not camera.isRunning():
+                raise SourceLost(f"{found.name} {found.serial} went away: {plain(error)}") from None
             raise BadSource(
                 f"{found.name} {found.serial} does not take its settings: {plain(error)}"
             ) from None
