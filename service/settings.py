@@ -65,6 +65,13 @@ class Settings(BaseSettings):
         "Database of streams, zones, alarms and history: postgresql://user:password@host/name, or "
         "sqlite:////path.db; empty for SQLite in the data folder.",
     )
+    history_interval_ms: int = _row(
+        200, "ms", "Boxes of at most one answer each so long are kept, per stream; 0 for all answers.", ge=0
+    )
+    history_days: float = _row(30.0, "days", "History older than this is forgotten.", gt=0, le=36_500)
+    history_max_mb: int = _row(
+        1024, "MiB", "Most room for history, then the oldest is forgotten; 0 keeps none.", ge=0
+    )
 
     # uploads
     data_dir: Path | None = _row(
@@ -110,10 +117,13 @@ class Settings(BaseSettings):
         le=1024,
     )
     stream_silent_s: float = _row(
-        60.0, "s", "A stream whose source gives nothing for this long is ended.", gt=0
+        60.0, "s", "A stream not kept whose source gives nothing for this long is ended.", gt=0
     )
     stream_unwatched_s: float = _row(
-        600.0, "s", "A stream that nobody watches for this long is ended; 0 for never.", ge=0
+        600.0,
+        "s",
+        "A stream not kept that nobody watches for this long is ended; 0 for never.",
+        ge=0,
     )
     status_s: float = _row(1.0, "s", "Time between two `status` messages.", gt=0)
     picture_fps: float = _row(30.0, "1/s", "Most event pictures a second and stream.", gt=0, le=30)
