@@ -9,6 +9,11 @@
     ├── UnknownStream           no stream of this id
     ├── UnknownJob              no job of this id
     ├── UnknownRecording        no kept recording of this id
+    ├── UnknownZone             no zone or line of this id
+    ├── BadZone                 a zone or line that makes no sense on its stream
+    ├── UnknownAlarm            no alarm of this id, or none that was raised
+    ├── BadAlarm                an alarm that could never be raised, or not be delivered
+    ├── UnknownLetter           no dead letter of this id
     ├── NameTaken               a stream of this name runs already
     ├── NotAPushStream          events were pushed to a stream that has its own source
     ├── JobCancelled            the job was cancelled, there is no result
@@ -25,6 +30,7 @@
     ├── WorkerDied              the inference worker ended while it held the request
     ├── WorkerNotReady          the inference worker is still starting
     ├── ViewerTooSlow           a viewer took nothing for too long
+    ├── NotInstalled            an optional part is needed that is not installed
     ├── StoreUnavailable        the database does not answer, is locked or full
     │   ├── StoreDamaged            it is broken, or no database
     │   └── StoreTooNew             a later version of Spikesight wrote it
@@ -70,6 +76,26 @@ class UnknownJob(ServiceError):
 
 class UnknownRecording(ServiceError):
     """No kept recording of this id."""
+
+
+class UnknownZone(ServiceError):
+    """No zone or line of this id."""
+
+
+class BadZone(ServiceError):
+    """A zone or line that makes no sense on its stream."""
+
+
+class UnknownAlarm(ServiceError):
+    """No alarm of this id, or none that was raised."""
+
+
+class BadAlarm(ServiceError):
+    """An alarm that could never be raised, or not be delivered."""
+
+
+class UnknownLetter(ServiceError):
+    """No dead letter of this id."""
 
 
 class NameTaken(ServiceError):
@@ -136,6 +162,10 @@ class ViewerTooSlow(ServiceError):
     """A viewer took nothing for too long."""
 
 
+class NotInstalled(ServiceError):
+    """An optional part is needed that is not installed."""
+
+
 class StoreUnavailable(ServiceError):
     """The database does not answer, is locked or full."""
 
@@ -186,6 +216,11 @@ PROBLEMS: dict[type[Exception], Problem] = {
     UnknownStream: Problem(404, 1008, "unknown-stream", "There is no such stream"),
     UnknownJob: Problem(404, 1008, "unknown-job", "There is no such job"),
     UnknownRecording: Problem(404, 1008, "unknown-recording", "There is no such recording"),
+    UnknownZone: Problem(404, 1008, "unknown-zone", "There is no such zone or line"),
+    BadZone: Problem(422, 1008, "bad-zone", "The zone or line makes no sense"),
+    UnknownAlarm: Problem(404, 1008, "unknown-alarm", "There is no such alarm"),
+    BadAlarm: Problem(422, 1008, "bad-alarm", "The alarm makes no sense"),
+    UnknownLetter: Problem(404, 1008, "unknown-letter", "There is no such dead letter"),
     NameTaken: Problem(409, 1008, "name-taken", "A stream of this name runs already"),
     NotAPushStream: Problem(409, 1008, "not-a-push-stream", "This stream has its own source"),
     JobCancelled: Problem(409, 1008, "job-cancelled", "The job was cancelled"),
@@ -203,6 +238,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     WorkerDied: Problem(503, 1013, "worker-died", "The inference worker ended unexpectedly", 5),
     WorkerNotReady: Problem(503, 1013, "worker-not-ready", "The inference worker is starting", 5),
     ViewerTooSlow: Problem(503, 1013, "viewer-too-slow", "The viewer takes messages too slowly", 5),
+    NotInstalled: Problem(501, 1011, "not-installed", "An optional part is not installed"),
     StoreUnavailable: Problem(503, 1013, "store-unavailable", "The database does not take this", 5),
     StoreDamaged: Problem(500, 1011, "store-damaged", "The database is damaged"),
     StoreTooNew: Problem(500, 1011, "store-too-new", "A later version wrote the database"),
