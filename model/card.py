@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from model.errors import BadWeights, UnknownModel
 from model.layout import Layout, layout_from_yaml, named_layout
+from model.rolling import lasting
 
 ZOO = Path(__file__).parent / "zoo"
 DEFAULT_MODEL = "ems-nano"
@@ -51,7 +52,9 @@ class Card:
             min(count, 4), "binary" min(count, 1); "painted" the published painting of event frames; "frame"
             takes RGB 0..255 in place of counts.
         threshold, iou: defaults for detections, 0..1.
-        mode: "window" for weights trained on T steps from the zero state, "rolling" for a state that is kept.
+        mode: "window" for weights trained on T steps from the zero state, "rolling" for a state that is kept;
+            the readout of a rolling network forgets, by `readout_decay` of its layout or, where that is 1, by
+            `model.rolling.rolling_decay` of T.
         training: what it was trained on, the command, the seed, the time it took.
         metrics: what it was measured at, and on what.
         licence: of the weights.
@@ -103,14 +106,15 @@ class Card:
             BadWeights: the description is for another number of classes or channels than the card states.
         """
         if isinstance(self.layout, str):
-            return named_layout(self.layout, classes=len(self.classes), in_channels=self.in_channels)
-        layout = layout_from_yaml(self.layout)
+            layout = named_layout(self.layout, classes=len(self.classes), in_channels=self.in_channels)
+        else:
+            layout = layout_from_yaml(self.layout)
         found, stated = (layout.classes, layout.in_channels), (len(self.classes), self.in_channels)
         if found != stated:
             raise BadWeights(
                 f"card {self.name}: the layout has (classes, channels) {found}, the card {stated}"
             )
-        return layout
+        return lasting(layout, self.steps) if self.mode == "rolling" else layout
 
     def to_json(self) -> str:
         """The card as JSON text; `card_from_json` reads it back."""

@@ -65,7 +65,7 @@ class Answer:
     Attributes:
         seq: 0, 1, 2, ... without gaps within one stream or recording.
         t_us: (start, end) of the steps that were looked at, microseconds, end exclusive.
-        steps: how many steps that were, at most the model's T.
+        steps: how many steps the network took for them, at most the model's T.
         detections: boxes in sensor pixels.
         latency_ms: time of each stage.
         behind_ms: how much older this answer's newest event is than the newest event received so far.
@@ -74,6 +74,7 @@ class Answer:
         events: events since the previous answer; every event is in exactly one answer or in `dropped`.
         device: where the network ran ("cpu", "cuda:0").
         clock: what latencies count from: the events' own time, or their arrival; None for files.
+        joined: how many more steps of the stream than `steps` those were made of, see `shed_steps`.
         track_ids: (N,) the track of each box, `NO_TRACK` without one; None where nothing is tracked.
         changes: what became of each track.
     """
@@ -89,6 +90,7 @@ class Answer:
     spikes: Spikes = field(default_factory=Spikes)
     dropped: Dropped = field(default_factory=Dropped)
     clock: Clock | None = None
+    joined: int = 0
     track_ids: NDArray[np.int64] | None = None
     changes: tuple[TrackChange, ...] = ()
 
@@ -99,6 +101,7 @@ class Answer:
             "seq": self.seq,
             "t_us": list(self.t_us),
             "steps": self.steps,
+            "joined": self.joined,
             "events": self.events,
             "latency_ms": {name: _rounded(value) for name, value in asdict(self.latency_ms).items()},
             "behind_ms": round(self.behind_ms, 3),

@@ -5,9 +5,11 @@ Steps lie in slots of shared memory; a slot goes back to the source when nobody 
 ::
 
     offer -> queue (bounded) -> take -> sent, not done -> done -> kept until answered -> slot freed
-                 | full and drop_oldest: the oldest whole window not begun is given up, and counted
+                 | full, unless the source waits: the oldest whole window not begun is given up, and counted
 
-Whole windows are given up, so that those which are answered keep their exact T consecutive steps.
+Whole windows are given up, so that those which are answered keep their exact T consecutive steps. With
+`shed_steps` the worker may run several sent steps as one (`service/inference.py`); they are then done
+together, and each counts as what it was.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Entry:
         progress: how much of the recording is read, 0..1; None for a live source.
         clock: what `arrive_ms` counts from; None for a file.
         restart: forget the state before it, although time simply went on (steps before it were given up).
+        joins: it may be run as one with the step before it.
         serial: order of sending, the worker's token.
         epoch: how often the state was forgotten before.
         index: steps since then.
@@ -55,6 +58,7 @@ class Entry:
     progress: float | None = None
     clock: Clock | None = None
     restart: bool = False
+    joins: bool = False
     serial: int = -1
     epoch: int = 0
     index: int = 0
@@ -66,11 +70,17 @@ class Feed:
     Args:
         name: for logs and metrics.
         plan: which steps an answer looks at.
-        policy: `block` (the source waits for a free slot) or `drop_oldest`.
-        bound: most steps that wait; reached, `drop_oldest` gives up a window.
-        in_flight: most steps sent and not done.
+        policy: `block` (the source waits for a free slot), `drop_oldest`, or `shed_steps` (which drops too,
+            where joining steps is not enough).
+        bound: most steps that wait; reached, a window is given up.
+        in_flight: most steps sent and not done; with `shed_steps` at least a window, which may be run as one.
         keep: keep slots until no later answer looks at them, so that a new worker can take up again.
         release: takes back a slot.
+
+    Attributes:
+        dropped: steps and events given up so far.
+        joined: steps that were run as one with the step before them.
+        events_in, steps_in: what the source gave, lost steps included.
     """
 
     def __init__(
@@ -85,7 +95,9 @@ class Feed:
         release: Callable[[int], None],
     ) -> None:
         self.name, self.plan, self.policy, self.bound = name, plan, policy, bound
-        self._in_flight, self._keep, self._release = in_flight, keep, release
+        self._joins = policy == "shed_steps"
+        self._in_flight = max(in_flight, plan.steps) if self._joins else in_flight
+        self._keep, self._release = keep, release
         self._queue: deque[Entry] = deque()
         self._sent: deque[Entry] = deque()  # on their way, or done and not answered or not given back
         self._holding: deque[Entry] = deque()  # those of the sent ones that still have their slot
@@ -95,7 +107,7 @@ class Feed:
         self._restart_reason: str | None = None
         self._restart = False
         self.dropped = Dropped()
-        self.events_in = self.steps_in = 0
+        self.events_in = self.steps_in = self.joined = 0
 
     def __len__(self) -> int:
         """Steps that wait."""
@@ -124,7 +136,7 @@ class Feed:
         """Takes a step from the source."""
         self.steps_in += 1
         self.events_in += entry.events
-        if self.policy == "drop_oldest" and len(self._queue) >= self.bound:
+        if self.policy != "block" and len(self._queue) >= self.bound:
             self._give_up_window()
         self._queue.append(self._marked(entry))
 
@@ -149,6 +161,7 @@ class Feed:
         entry = self._queue.popleft()
         if entry.restart or entry.reset is not None:
             self._epoch, self._count = self._epoch + 1, 0
+        entry.joins = self._joins
         entry.serial = self._serial = self._serial + 1
         entry.epoch, entry.index = self._epoch, self._count
         self._count += 1
@@ -157,14 +170,19 @@ class Feed:
         return entry
 
     def done(self, serial: int, count: int, answered: int) -> Entry:
-        """The worker has run a step; frees what nobody needs any more.
+        """The worker has run a step, or several as one; frees what nobody needs any more.
 
         Args:
-            serial: of the step.
+            serial: of the step, the last of several.
             count: steps since the state was last forgotten, this one included.
             answered: how many of those the last answer covered.
+
+        Returns:
+            The last step, with the reset of the first.
         """
+        first = self._sent[self._done_serial + 1 - self._sent[0].serial]
         entry = self._sent[serial - self._sent[0].serial]
+        self.joined += serial - first.serial
         self._done_serial = serial
         self._answered, self._answered_epoch = answered, entry.epoch
         needed = self.plan.needed_from(count)
@@ -172,7 +190,7 @@ class Feed:
             self._free(self._holding.popleft())
         while self._sent and self._sent[0].slot == NO_SLOT and self._is_answered(self._sent[0]):
             self._sent.popleft()
-        return entry
+        return entry if first is entry else replace(entry, reset=first.reset)
 
     def finish(self) -> None:
         """The end was answered: nothing is needed any more."""

@@ -1,116 +1,40 @@
 """`StreamBatcher`: steps of many streams in, answers out. Knows no processes.
 
-Each run takes at most one step of every stream, gathers the running states (lanes) of all into batches and
-steps the detector once per batch. A window without any event needs no inference: its answer has no boxes. The
-state stays right all the same: leading empty steps of a window always lead to the same states, which are
-computed once and taken from a table when the first event comes.
+Each run takes the next step of the streams whose turn it is, gathers the running states (lanes) of all into
+batches and steps the detector once per batch. Steps that need no inference, as those of a window without any
+event, are done at once. Where more waits than can be run in the time of a step, steps of a stream that allows
+it (`shed_steps`) are added up and run as one.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from model.detections import Detections
+from model import tracking
+from model.card import Card
 from model.detector import Detector
-from model.engines.base import Activity, StepOutput
-from model.state import State, split, stack
-from service.answers import Answer, Latency, Spikes
-from service.windows import Resume, WindowPlan
+from model.rolling import silent_steps
+from service.answers import Answer, Latency
+from service.batched_stream import BatchedStream, LaneOptions, Outcome
+from service.following import Follower, TrackerMaker, make_tracker
+from service.joining import Joined, Joiner, Pending
+from service.lanes import WARM_ROWS, LaneRunner, Look, Row
+from service.pace import Pace
+from service.rolling_lane import RollingLane
+from service.shares import Shares
+from service.window_lanes import WindowLanes
+from service.windows import Resume, WindowPlan, plan_of
 from streaming.letterbox import Letterbox
 from streaming.step import Step
 
-Counts = NDArray[np.uint16]
+__all__ = ["LaneOptions", "Outcome", "StreamBatcher", "lane_options"]
+
 Token = TypeVar("Token")
 
 MAX_PENDING = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class LaneOptions:
-    """How one stream is looked at: sensor and grid, least score, largest overlap, steps between answers."""
-
-    letterbox: Letterbox
-    threshold: float
-    iou: float
-    stride: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[Token]):
-    """One step taken from a stream, and the answers that it brought.
-
-    Attributes:
-        stream_id: the stream.
-        token: what `push` was given.
-        early: the answer from what came before, where this step began anew in the middle of a window.
-        due: the answer that ends with this step.
-        count: steps since the stream's last reset, this one included.
-        answered: how many of those the last answer covered.
-    """
-
-    stream_id: str
-    token: Token
-    early: Answer | None
-    due: Answer | None
-    count: int
-    answered: int
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One running state: of the window that began with step `start`."""
-
-    start: int
-    empties: int = 0  # leading steps without events, not run yet
-    state: State | None = None
-    maps: tuple[NDArray[np.float32], ...] = ()
-    spikes: Spikes = field(default_factory=Spikes)
-    steps: int = 0
-
-
-@dataclass(slots=True)
-class _Pending(Generic[Token]):
-    step: Step
-    token: Token
-    ready_s: float
-    restart: bool
-
-
-@dataclass(slots=True)
-class _Stream(Generic[Token]):
-    id: str
-    options: LaneOptions
-    plan: WindowPlan
-    count: int  # steps since the last reset
-    answered: int  # count of the last answer
-    events: int  # since the last answer
-    seq: int = 0
-    pending: deque[_Pending[Token]] = field(default_factory=deque)
-    lanes: list[_Lane] = field(default_factory=list)
-    spans: deque[tuple[int, int]] = field(default_factory=deque)  # of the last T steps
-    skipped: deque[Counts] = field(default_factory=deque)  # steps no lane looked at, at most T
-    latency: Latency = field(default_factory=Latency)
-
-    def begin_anew(self) -> None:
-        self.count = self.answered = self.events = 0
-        self.lanes.clear()
-        self.spans.clear()
-        self.skipped.clear()
-
-
-@dataclass(slots=True)
-class _Row(Generic[Token]):
-    lane: _Lane
-    state: State
-    counts: Counts
 
 
 class StreamBatcher(Generic[Token]):
@@ -119,14 +43,31 @@ class StreamBatcher(Generic[Token]):
     Args:
         detector: what steps and decodes; readable as an attribute.
         max_batch: most rows of one batch.
+        clock: monotonic seconds.
+        make_tracker: for streams whose boxes get ids.
+
+    Attributes:
+        running: streams that took part in the last run.
 
     Shape: every step's counts are (2, H, W) uint16 on the card's grid.
     """
 
-    def __init__(self, detector: Detector, max_batch: int = 16) -> None:
-        self.detector, self._max_batch = detector, max_batch
-        self._streams: dict[str, _Stream[Token]] = {}
-        self._prefixes: list[_Lane] = []  # lanes after 1, 2, ... empty steps from zero
+    def __init__(
+        self,
+        detector: Detector,
+        max_batch: int = 16,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        make_tracker: TrackerMaker = make_tracker,
+    ) -> None:
+        self.detector = detector
+        self.running: list[str] = []
+        self._clock, self._make_tracker = clock, make_tracker
+        self._streams: dict[str, BatchedStream[Token]] = {}
+        self._runner = LaneRunner(detector, max_batch, clock)
+        self._joiner, self._pace = Joiner(), Pace(max_batch)
+        self._shares = Shares(self._pace, detector.card.step_us / 1e6)
+        self._max_batch = max_batch
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -139,17 +80,31 @@ class StreamBatcher(Generic[Token]):
         """Steps that wait for `run_once`."""
         return sum(len(stream.pending) for stream in self._streams.values())
 
-    def waiting(self) -> list[str]:
-        """Streams that take part in the next run."""
-        return [stream.id for stream in self._streams.values() if stream.pending]
+    def open(
+        self, stream_id: str, options: LaneOptions, resume: Resume | None = None, *, next_track_id: int = 1
+    ) -> None:
+        """Takes a stream in.
 
-    def open(self, stream_id: str, options: LaneOptions, resume: Resume | None = None) -> None:
-        """Raises ValueError where the stream is open already."""
+        Args:
+            stream_id: a new one.
+            options: how it is looked at.
+            resume: where it goes on; None for its beginning.
+            next_track_id: of its first track.
+
+        Raises:
+            ValueError: the stream is open already.
+        """
         if stream_id in self._streams:
             raise ValueError(f"stream {stream_id} is open already")
-        at = resume or Resume()
-        plan = WindowPlan(self.detector.card.steps, options.stride)
-        self._streams[stream_id] = _Stream(stream_id, options, plan, at.index, at.answered, at.events)
+        plan = plan_of(self.detector.card, options.stride)
+        follower = None
+        if options.track:
+            follower = Follower(self._make_tracker, self.detector.card.classes, next_track_id)
+        look, at = self._look(plan), resume or Resume()
+        stream: BatchedStream[Token] = BatchedStream(
+            stream_id, self.detector, options, plan, look, follower, at, self._clock
+        )
+        self._streams[stream_id] = stream
 
     def update(self, stream_id: str, *, threshold: float | None = None, iou: float | None = None) -> None:
         """Takes effect from the next answer on."""
@@ -161,7 +116,15 @@ class StreamBatcher(Generic[Token]):
         )
 
     def push(
-        self, stream_id: str, step: Step, token: Token, *, ready_s: float | None = None, restart: bool = False
+        self,
+        stream_id: str,
+        step: Step,
+        token: Token,
+        *,
+        ready_s: float | None = None,
+        restart: bool = False,
+        ends_tracks: bool = False,
+        joins: bool = False,
     ) -> None:
         """Queues a step; its counts must stay as they are until `run_once` gave its outcome.
 
@@ -169,211 +132,112 @@ class StreamBatcher(Generic[Token]):
             stream_id: an open stream.
             step: the next step of it.
             token: given back with the outcome.
-            ready_s: `time.monotonic()` at which the step was complete; None for now.
-            restart: forget the state before this step, as `step.reset` asks for too.
+            ready_s: monotonic seconds at which the step was complete; None for now.
+            restart: forget the state before this step.
+            ends_tracks: restart, and end all tracks, as `step.reset` asks for too.
+            joins: it may be run as one with the step before it.
         """
         stream = self._streams[stream_id]
         if len(stream.pending) >= MAX_PENDING:
             raise ValueError(f"stream {stream_id} has {MAX_PENDING} steps waiting; run_once must be called")
-        ready = time.monotonic() if ready_s is None else ready_s
-        stream.pending.append(_Pending(step, token, ready, restart or step.reset is not None))
+        if not stream.pending:
+            self._shares.awake(stream)
+        ready = self._clock() if ready_s is None else ready_s
+        anew = ends_tracks or step.reset is not None
+        stream.pending.append(Pending(step, token, ready, restart or anew, anew, joins))
 
     def flush(self, stream_id: str) -> Answer | None:
         """The end of a stream: an answer from the steps after the last one, None without such steps.
 
-        Everything pushed must have been run. The stream stays open; its next step begins anew.
+        Everything pushed must have been run. The stream stays open, with its tracks; its next step begins
+        anew.
         """
         stream = self._streams[stream_id]
         if stream.pending:
             raise ValueError(f"stream {stream_id} still has {len(stream.pending)} steps to run")
-        answer = self._partial(stream)
-        stream.begin_anew()
-        return answer
+        return stream.renew(ends_tracks=False)
 
     def close(self, stream_id: str) -> None:
         """Forgets the stream with all it has; unknown ones are fine."""
         self._streams.pop(stream_id, None)
 
     def warm_up(self) -> None:
-        """Runs a whole empty window, so that the first real step finds everything loaded."""
-        self._prefix(self.detector.card.steps)
+        """Runs a whole empty window, so that the first step finds everything loaded; learns what rows cost."""
+        one_s, rows_s = self._runner.warm_up(self.detector.card.steps)
+        if self._max_batch >= WARM_ROWS:
+            self._pace.calibrate(one_s, WARM_ROWS, rows_s)
 
     def run_once(self) -> list[Outcome[Token]]:
-        """Takes one step of every stream that has some; empty where nothing waits."""
-        started_s = time.monotonic()
-        taken = [(stream, stream.pending.popleft()) for stream in self._streams.values() if stream.pending]
-        early = [self._begin(stream, pending) for stream, pending in taken]
-        rows = [row for stream, pending in taken for row in self._rows(stream, pending.step)]
-        timings = self._run(rows)
+        """Takes the next steps of the streams whose turn it is; empty where nothing waits.
+
+        An exception of the detector leaves the streams of `running` unfit for use.
+        """
+        started_s = self._clock()
+        ready = [stream for stream in self._streams.values() if stream.pending]
+        self.running = [stream.id for stream in ready]
+        outcomes = [outcome for stream in ready for outcome in self._free_steps(stream, started_s)]
+        ready = [stream for stream in ready if stream.pending]
+        return outcomes + self._run(ready, started_s)
+
+    def _free_steps(self, stream: BatchedStream[Token], started_s: float) -> list[Outcome[Token]]:
+        """All next steps of a stream that need no inference."""
         outcomes = []
-        for (stream, pending), before in zip(taken, early, strict=True):
-            stream.latency = replace(timings, queue=_ms(started_s - pending.ready_s))
-            due = self._due(stream)
-            outcomes.append(Outcome(stream.id, pending.token, before, due, stream.count, stream.answered))
+        while stream.pending:
+            stream.settle()
+            if not stream.free:
+                break
+            joined, _ = stream.take(1, self._joiner)
+            outcomes.append(stream.finish(joined, _waited(joined, started_s)))
         return outcomes
 
-    def _begin(self, stream: _Stream[Token], pending: _Pending[Token]) -> Answer | None:
-        """Accounts for a step before it is run; where it restarts the state, answers what was before."""
-        early = None
-        if pending.restart:
-            early = self._partial(stream)
-            stream.begin_anew()
-        if stream.plan.lane_begins(stream.count):
-            stream.lanes.append(_Lane(stream.count))
-        stream.count += 1
-        if stream.count > stream.answered:
-            stream.events += pending.step.events
-        stream.spans.append(pending.step.t_us)
-        if len(stream.spans) > stream.plan.steps:
-            stream.spans.popleft()
-        self._keep_skipped(stream, pending.step.counts)
-        return early
+    def _run(self, ready: list[BatchedStream[Token]], started_s: float) -> list[Outcome[Token]]:
+        """One run of those streams whose turn it is."""
+        rows: list[Row] = []
+        taken: list[tuple[BatchedStream[Token], Joined[Token]]] = []
+        most_rows = self._shares.most_rows()
+        for turn in self._shares.next(ready):
+            if len(rows) >= most_rows:
+                break
+            joined, needed = turn.stream.take(turn.size, self._joiner)
+            self._shares.had(turn.stream, len(needed))
+            taken.append((turn.stream, joined))
+            rows += needed
+        self.running = [stream.id for stream, _ in taken]
+        latency = Latency()
+        if rows:
+            begun_s = self._clock()
+            latency = self._runner.run(rows)
+            self._pace.ran(len(rows), self._clock() - begun_s)
+        return [
+            stream.finish(joined, replace(latency, queue=_waited(joined, started_s).queue))
+            for stream, joined in taken
+        ]
 
-    def _keep_skipped(self, stream: _Stream[Token], counts: Counts) -> None:
-        if stream.lanes:
-            stream.skipped.clear()
-            return
-        stream.skipped.append(counts.copy())
-        if len(stream.skipped) > stream.plan.steps:
-            stream.skipped.popleft()
-
-    def _rows(self, stream: _Stream[Token], step: Step) -> Iterator[_Row[Token]]:
-        for lane in stream.lanes:
-            lane.steps += 1
-            if lane.state is None and step.events == 0:
-                lane.empties += 1
-            else:
-                yield _Row(lane, self._state(lane), step.counts)
-
-    def _state(self, lane: _Lane) -> State:
-        """The lane's state, its leading empty steps made up for."""
-        if lane.state is None and lane.empties:
-            prefix = self._prefix(lane.empties)
-            lane.state, lane.spikes = prefix.state, prefix.spikes
-        if lane.state is None:
-            lane.state = self.detector.initial_state(1)
-        return lane.state
-
-    def _prefix(self, empties: int) -> _Lane:
-        """A lane after `empties` steps without events; its state is a value, so sharing it is safe."""
-        while len(self._prefixes) < empties:
-            last = self._prefixes[-1] if self._prefixes else _Lane(0, state=self.detector.initial_state(1))
-            lane = replace(last)
-            assert lane.state is not None
+    def _look(self, plan: WindowPlan) -> Look:
+        if plan.rolling:
             card = self.detector.card
-            zeros = np.zeros((2, card.grid[1], card.grid[0]), np.uint16)
-            self._run([_Row(lane, lane.state, zeros)])
-            self._prefixes.append(lane)
-        return self._prefixes[empties - 1]
-
-    def _run(self, rows: Sequence[_Row[Token]]) -> Latency:
-        """Steps the rows' lanes; the latency has `encode` and `infer`, summed over batches."""
-        encode_s = infer_s = 0.0
-        remaining = iter(rows)
-        while batch := list(islice(remaining, self._max_batch)):
-            begun_s = time.monotonic()
-            counts = np.stack([row.counts for row in batch])  # (B, 2, H, W)
-            state = batch[0].state if len(batch) == 1 else stack([row.state for row in batch])
-            gathered_s = time.monotonic()
-            output = self.detector.step(counts, state)
-            infer_s += time.monotonic() - gathered_s
-            encode_s += gathered_s - begun_s
-            self._scatter(batch, output)
-        return Latency(encode=_ms(encode_s), infer=_ms(infer_s))
-
-    def _scatter(self, batch: Sequence[_Row[Token]], output: StepOutput) -> None:
-        states = [output.state] if len(batch) == 1 else split(output.state)
-        for at, (row, state) in enumerate(zip(batch, states, strict=True)):
-            row.lane.state = state
-            row.lane.maps = tuple(level[at : at + 1] for level in output.maps)
-            row.lane.spikes = self._added(row.lane.spikes, output.activity, at)
-
-    def _added(self, spikes: Spikes, activity: Activity, row: int) -> Spikes:
-        """`spikes` with those of one step more; `rate` is a sum here and divided by steps when answered."""
-        return Spikes(
-            spikes.rate + float(activity.rate[row].mean()),
-            spikes.synops + float(activity.synops[row]),
-            spikes.energy_mj + self._energy_mj(activity, row),
-        )
-
-    def _energy_mj(self, activity: Activity, row: int) -> float:
-        return float(self.detector.energy(activity)[row])
-
-    def _due(self, stream: _Stream[Token]) -> Answer | None:
-        """The answer that is due after the step just run, and the lanes that are no longer needed gone."""
-        due = None
-        if stream.plan.answers(stream.count) and stream.count > stream.answered:
-            due = self._answer(stream, stream.lanes[0])
-        oldest = stream.plan.window_start(stream.plan.next_answer(stream.count))
-        stream.lanes = [lane for lane in stream.lanes if lane.start >= oldest]
-        return due
-
-    def _partial(self, stream: _Stream[Token]) -> Answer | None:
-        if stream.count <= stream.answered:
-            return None
-        if not stream.lanes:
-            stream.lanes.append(self._catch_up(stream))
-        return self._answer(stream, stream.lanes[0])
-
-    def _catch_up(self, stream: _Stream[Token]) -> _Lane:
-        """A lane over the steps that no window looked at (a stride longer than T, and the end came)."""
-        lane = _Lane(stream.count - len(stream.skipped))
-        for counts in stream.skipped:
-            lane.steps += 1
-            if lane.state is None and not counts.any():
-                lane.empties += 1
-            else:
-                self._run([_Row(lane, self._state(lane), counts)])
-        return lane
-
-    def _answer(self, stream: _Stream[Token], lane: _Lane) -> Answer:
-        begun_s = time.monotonic()
-        spans = list(stream.spans)[-lane.steps :]
-        detections = self._detections(stream.options, lane)
-        answer = Answer(
-            seq=stream.seq,
-            t_us=(spans[0][0], spans[-1][1]),
-            steps=lane.steps,
-            detections=detections,
-            events=stream.events,
-            device=self.detector.engine.device,
-            latency_ms=_finished(stream.latency, _ms(time.monotonic() - begun_s)),
-            spikes=replace(lane.spikes, rate=lane.spikes.rate / lane.steps),
-        )
-        stream.seq, stream.answered, stream.events = stream.seq + 1, stream.count, 0
-        return answer
-
-    def _detections(self, options: LaneOptions, lane: _Lane) -> Detections:
-        if not lane.maps:
-            return Detections.empty(self.detector.card.classes)
-        (found,) = self.detector.detections(lane.maps, threshold=options.threshold, iou=options.iou)
-        sensor = found.with_xyxy(options.letterbox.grid_xyxy_to_sensor_xyxy(found.xyxy))
-        left, top, right, bottom = sensor.xyxy.T
-        return sensor[(right > left) & (bottom > top)]  # a box wholly in the letterbox's border is none
+            return RollingLane(plan, self._runner, silent_steps(card.network_layout(), card.steps))
+        return WindowLanes(plan, self._runner)
 
 
-def lane_options(card: Any, width: int, height: int, chosen: Mapping[str, Any]) -> LaneOptions:
+def lane_options(card: Card, width: int, height: int, chosen: Mapping[str, Any]) -> LaneOptions:
     """What was chosen, and the card's values where nothing was.
 
     Args:
         card: the model's card.
         width: columns of the sensor.
         height: rows of the sensor.
-        chosen: `threshold`, `iou` and `stride`; None or absent means the card's.
+        chosen: `threshold`, `iou`, `stride` and `track`; None or absent means the card's, and no tracking.
     """
     threshold, iou = chosen.get("threshold"), chosen.get("iou")
     return LaneOptions(
         Letterbox(width, height, card.grid[0], card.grid[1]),
         card.threshold if threshold is None else threshold,
         card.iou if iou is None else iou,
-        chosen.get("stride") or card.steps,
+        plan_of(card, chosen.get("stride")).stride,
+        bool(chosen.get("track")) and hasattr(tracking, "make_tracker"),
     )
 
 
-def _finished(latency: Latency, post_ms: float) -> Latency:
-    total = latency.queue + latency.encode + latency.infer + post_ms
-    return replace(latency, post=post_ms, total=total)
-
-
-def _ms(seconds: float) -> float:
-    return seconds * 1e3
+def _waited(joined: Joined[Any], started_s: float) -> Latency:
+    return Latency(queue=(started_s - joined.ready_s) * 1e3)

@@ -166,6 +166,7 @@ class Answer(_Told):
     seq: int
     t_us: tuple[int, int]
     steps: int
+    joined: int = Field(description="Steps that were run as one with the step before them.")
     events: int
     latency_ms: Latency
     behind_ms: float
@@ -320,6 +321,7 @@ _MEANING = {
     422: "A broken recording or a value out of its range.",
     429: "Too many streams; `Retry-After` says when to try again.",
     500: "Our fault; `request_id` finds it in the log.",
+    501: "An optional part is not installed; the detail names it.",
     503: "Queue full or worker restarting; `Retry-After` says when to try again.",
     504: "Past the deadline.",
     507: "No room left for uploads.",

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from model.detections import Detections
+from model.tracking.tracks import TrackChange
 from service.answers import Answer, Latency, Spikes
 from service.feed import Entry
 from streaming.ring import RingAddress
 
 
 def answer_to_wire(answer: Answer | None) -> dict[str, Any] | None:
-    """Everything but `dropped`, which only the API knows; floats keep all their bits."""
+    """Everything but what only the API knows (`dropped`, `behind_ms`, `clock`); floats keep all bits."""
     if answer is None:
         return None
     found = answer.detections
@@ -22,6 +23,7 @@ def answer_to_wire(answer: Answer | None) -> dict[str, Any] | None:
         "seq": answer.seq,
         "t_us": answer.t_us,
         "steps": answer.steps,
+        "joined": answer.joined,
         "xyxy": found.xyxy.tolist(),
         "score": found.score.tolist(),
         "label": found.label.tolist(),
@@ -29,6 +31,8 @@ def answer_to_wire(answer: Answer | None) -> dict[str, Any] | None:
         "device": answer.device,
         "latency_ms": asdict(answer.latency_ms),
         "spikes": asdict(answer.spikes),
+        "track_ids": None if answer.track_ids is None else answer.track_ids.tolist(),
+        "changes": [asdict(change) for change in answer.changes],
     }
 
 
@@ -46,12 +50,20 @@ def answer_from_wire(wire: dict[str, Any] | None, classes: tuple[str, ...]) -> A
         seq=wire["seq"],
         t_us=(wire["t_us"][0], wire["t_us"][1]),
         steps=wire["steps"],
+        joined=wire["joined"],
         detections=detections,
         events=wire["events"],
         device=wire["device"],
         latency_ms=Latency(**wire["latency_ms"]),
         spikes=Spikes(**wire["spikes"]),
+        track_ids=None if wire["track_ids"] is None else np.array(wire["track_ids"], np.int64),
+        changes=tuple(_change(change) for change in wire["changes"]),
     )
+
+
+def _change(wire: dict[str, Any]) -> TrackChange:
+    tuples = {name: tuple(wire[name]) for name in ("xyxy", "velocity_px_s", "votes")}
+    return TrackChange(**{**wire, **tuples})
 
 
 def entry_to_wire(entry: Entry) -> dict[str, Any]:
@@ -63,7 +75,9 @@ def entry_to_wire(entry: Entry) -> dict[str, Any]:
         "events": entry.events,
         "newest_us": entry.newest_us,
         "ready_s": entry.ready_s,
-        "restart": entry.restart or entry.reset is not None,
+        "restart": entry.restart,
+        "reset": entry.reset is not None,
+        "joins": entry.joins,
     }
 
 

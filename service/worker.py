@@ -4,7 +4,7 @@ Started as `python -m service.worker FD` with one end of a socket pair (`service
 
 ::
 
-    open {stream, model, options, size, ring, resume} -> opened {stream}
+    open {stream, model, options, size, ring, resume, next_track_id} -> opened {stream}
     step {stream, serial, slot, t_us, ...}            -> done {stream, serial, count, answered, early, due}
     flush {stream}                                    -> flushed {stream, answer}
     update {stream, threshold, iou}, close {stream}, stop {}
@@ -145,7 +145,12 @@ class Worker:
         request = waiting.request
         try:
             slots = attach(ring_from_wire(request["ring"]))
-            batcher.open(stream, _options(batcher, request), Resume(**request["resume"]))
+            batcher.open(
+                stream,
+                _options(batcher, request),
+                Resume(**request["resume"]),
+                next_track_id=request.get("next_track_id", 1),
+            )
         except (KeyError, OSError, TypeError, ValueError) as error:
             self._fail(stream, BadRequest(f"the stream cannot be opened: {error}"))
             return
@@ -176,7 +181,13 @@ class Worker:
         begin_us, end_us = message["t_us"]
         step = Step(seat.slots[slot], (begin_us, end_us), message["events"], message["newest_us"])
         seat.batcher.push(
-            stream, step, message["serial"], ready_s=message["ready_s"], restart=message["restart"]
+            stream,
+            step,
+            message["serial"],
+            ready_s=message["ready_s"],
+            restart=message["restart"],
+            ends_tracks=message["reset"],
+            joins=message["joins"],
         )
 
     def _flush(self, seat: _Seat, stream: str) -> None:
@@ -187,11 +198,10 @@ class Worker:
         """One batch; what goes wrong in it ends the streams that took part, not the worker."""
         if not batcher.pending:
             return
-        taking_part = batcher.waiting()
         try:
             outcomes = batcher.run_once()
         except Exception as error:  # noqa: BLE001 - a process edge: the cause goes to the streams, by name
-            for stream in taking_part:
+            for stream in list(batcher.running):
                 self._fail(stream, error)
             return
         for outcome in outcomes:

@@ -52,6 +52,8 @@ def graph_path(card: Card, files: ModelFiles, kind: Kind) -> Path:
     """Where the graph of these weights is kept, whether it is there or not."""
     depends = [files.digest(), card.layout, card.in_channels, len(card.classes), card.grid, card.encoding]
     depends += [card.steps if kind == "window" else 1, metadata.version("spikesight"), _code_digest()]
+    if card.mode == "rolling":
+        depends.append(card.network_layout().readout_decay)
     key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:24]
     return cache_folder() / f"{card.name}-{kind}-{key}.onnx"
 

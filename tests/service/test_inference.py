@@ -13,7 +13,7 @@ from service.inference import LaneOptions, Outcome, StreamBatcher, lane_options
 from service.windows import Resume, WindowPlan
 from streaming.letterbox import Letterbox
 from streaming.step import Step
-from tests.service.tiny import CARD, HEIGHT, STEPS, WIDTH, TinyDetector, step_of, tiny
+from tests.service.tiny import CARD, HEIGHT, STEPS, WIDTH, TinyDetector, step_of, stopped, tiny
 
 SENSOR = Letterbox(WIDTH, HEIGHT, WIDTH, HEIGHT)
 
@@ -88,7 +88,7 @@ def test_the_end_is_answered_from_the_steps_it_has(stride: int, length: int) -> 
 def test_batched_equals_one_by_one(max_batch: int) -> None:
     strides = {"a": 5, "b": 2, "c": 1, "d": 7}
     steps = {name: [step_of(i, seed=at) for i in range(17)] for at, name in enumerate(strides)}
-    together: StreamBatcher[int] = StreamBatcher(tiny(), max_batch)
+    together: StreamBatcher[int] = StreamBatcher(tiny(), max_batch, clock=stopped)
     for name, stride in strides.items():
         together.open(name, options(stride))
     outcomes: list[Outcome[int]] = []
@@ -112,7 +112,7 @@ def test_batched_equals_one_by_one(max_batch: int) -> None:
 
 def test_rows_never_pass_the_largest_batch() -> None:
     detector = TinyDetector()
-    batcher: StreamBatcher[int] = StreamBatcher(detector, 4)  # type: ignore[arg-type]  # behaves like one
+    batcher: StreamBatcher[int] = StreamBatcher(detector, 4, clock=stopped)  # type: ignore[arg-type]  # like one
     for at in range(6):
         batcher.open(str(at), options(1))
     for i in range(5):
@@ -124,16 +124,29 @@ def test_rows_never_pass_the_largest_batch() -> None:
 
 
 def test_a_step_of_each_stream_a_run() -> None:
-    batcher: StreamBatcher[int] = StreamBatcher(tiny())
+    batcher: StreamBatcher[int] = StreamBatcher(tiny(), clock=stopped)
     batcher.open("a", options())
     batcher.open("b", options())
     for token in range(3):
         batcher.push("a", step_of(token), token)
     batcher.push("b", step_of(0, seed=1), 7)
-    assert batcher.waiting() == ["a", "b"]
     assert [(o.stream_id, o.token) for o in batcher.run_once()] == [("a", 0), ("b", 7)]
+    assert batcher.running == ["a", "b"]
     assert [(o.stream_id, o.token) for o in batcher.run_once()] == [("a", 1)]
+    assert batcher.running == ["a"]
     assert batcher.pending == 1
+
+
+def test_steps_that_cost_nothing_wait_for_no_turn() -> None:
+    detector = TinyDetector()
+    batcher: StreamBatcher[int] = StreamBatcher(detector, clock=stopped)  # type: ignore[arg-type]  # like one
+    batcher.open("a", options())
+    for token in range(12):
+        batcher.push("a", step_of(token, events=0 if token < 11 else 5), token)
+    outcomes = batcher.run_once()
+    assert [outcome.token for outcome in outcomes] == list(range(12))
+    assert [outcome.count for outcome in outcomes if outcome.due is not None] == [5, 10]
+    assert detector.batches == [1, 1]  # the prefix of one empty step, and the step with events
 
 
 def test_a_reset_answers_what_was_before_and_forgets_it() -> None:
@@ -266,5 +279,5 @@ def test_warm_up_runs_a_whole_window() -> None:
     detector = TinyDetector()
     batcher: StreamBatcher[int] = StreamBatcher(detector)  # type: ignore[arg-type]  # behaves like one
     batcher.warm_up()
-    assert detector.batches == [1] * STEPS
+    assert detector.batches == [1, 1, *[1] * STEPS, 4, 4]
     assert isinstance(detector.initial_state(1), State)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,16 +33,22 @@ CARD = Card(
 )
 
 
+ROLLING = replace(CARD, name="tiny-rolling", mode="rolling")
+LEAK, BIAS = 0.25, 0.125
+
+
 class TinyDetector:
     """A leaky sum with a bias, so that empty steps change its state as they change a network's.
 
-    The map is the mean of the sums since the reset; the one box's score grows with it.
+    The map is the mean of the sums since the reset (a fading one, where the card rolls); the one box's score
+    grows with it.
     """
 
-    def __init__(self) -> None:
-        self.card = CARD
+    def __init__(self, card: Card = CARD) -> None:
+        self.card = card
         self.engine = SimpleNamespace(name="tiny", device="cpu")
         self.batches: list[int] = []
+        self._decay = card.network_layout().readout_decay
 
     def initial_state(self, batch: int = 1) -> State:
         zeros = np.zeros((batch, 2, HEIGHT, WIDTH), np.float32)
@@ -49,10 +56,11 @@ class TinyDetector:
 
     def step(self, counts: NDArray[np.uint16], state: State) -> StepOutput:
         self.batches.append(len(counts))
-        membrane = (0.25 * state.membranes[0] + counts + 0.125).astype(np.float32)
-        sums = state.head_sums[0] + membrane
+        membrane = (LEAK * state.membranes[0] + counts + BIAS).astype(np.float32)
+        sums = (self._decay * state.head_sums[0] + membrane).astype(np.float32)
         steps = state.steps + 1
-        maps = (sums.mean(axis=(1, 2, 3)) / steps).astype(np.float32).reshape(-1, 1, 1, 1, 1)
+        weight = steps if self._decay == 1 else (1 - self._decay**steps) / (1 - self._decay)
+        maps = (sums.mean(axis=(1, 2, 3)) / weight).astype(np.float32).reshape(-1, 1, 1, 1, 1)
         spikes = (membrane > 1).mean(axis=(2, 3)).astype(np.float32)  # (B, 2)
         synops = (membrane > 1).sum(axis=(1, 2, 3)).astype(np.float64)
         activity = Activity(spikes, synops, np.ones(len(counts)), 1)
@@ -71,9 +79,35 @@ class TinyDetector:
         return Detections(xyxy, np.array([value / (1 + value)], np.float32), np.array([0]), CLASSES)
 
 
-def tiny() -> Any:
+class SlowDetector(TinyDetector):
+    """Takes time on a clock of its own, which stands still otherwise.
+
+    Args:
+        batch_s: of every batch.
+        row_s: of every row.
+        card: of the network.
+    """
+
+    def __init__(self, batch_s: float, row_s: float, card: Card = CARD) -> None:
+        super().__init__(card)
+        self.now_s, self._batch_s, self._row_s = 0.0, batch_s, row_s
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def step(self, counts: NDArray[np.uint16], state: State) -> StepOutput:
+        self.now_s += self._batch_s + len(counts) * self._row_s
+        return super().step(counts, state)
+
+
+def tiny(card: Card = CARD) -> Any:
     """A `TinyDetector` where a `Detector` is asked for."""
-    return TinyDetector()
+    return TinyDetector(card)
+
+
+def stopped() -> float:
+    """A clock that stands still, on which everything takes no time."""
+    return 0.0
 
 
 def counts_of(seed: int, events: int) -> NDArray[np.uint16]:
