@@ -24,14 +24,15 @@ async function call(path, options) {
   let response;
   try {
     response = await fetch(path, options);
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     throw new Problem("The service cannot be reached", "Check that it still runs; the page tries again by itself.");
   }
   return checked(response);
 }
 
-export async function getJson(path) {
-  return (await call(path)).json();
+export async function getJson(path, signal) {
+  return (await call(path, { signal })).json();
 }
 
 export async function sendJson(method, path, body) {
@@ -43,9 +44,10 @@ export async function sendJson(method, path, body) {
   return response.status === 204 ? null : response.json();
 }
 
-export async function ready() {
-  const response = await fetch("/health/ready").catch(() => null);
-  return response?.ok ? response.json() : null;
+// "/detections" and 7 -> "/detections?limit=7"; what is empty is left out.
+export function withQuery(path, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
 // XMLHttpRequest, because fetch tells nothing of how much of a body has left.
