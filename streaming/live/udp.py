@@ -9,8 +9,8 @@ format          evt0, faery, t64_x16_y16_on8,               how events lie in a 
 ==============  ==========================================  ==============================================
 
 UDP loses and swaps datagrams. What waits in the socket is put in order together. Events older than the newest
-given are then too late: they are left out and counted, unless they are more than LATE_US older: that is another
-time base, and time begins anew there. One sender a port: two would push each other's events out.
+given are then too late: they are left out and counted, unless they are more than LATE_US older: that is
+another time base, and time begins anew there. One sender a port: two would push each other's events out.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from typing import Final, Self
 
 import numpy as np
@@ -136,7 +137,7 @@ class UdpSource:
         """Events of all datagrams in order of time, cut where another time base begins."""
         events, begin = decoded.events, 0
         newest_us = self._newest_us
-        for start, end in zip(decoded.starts, [*decoded.starts[1:], len(events)], strict=True):
+        for start, end in pairwise([*decoded.starts, len(events)]):
             first_us, last_us = int(events.t_us[start]), int(events.t_us[end - 1])
             if newest_us is not None and first_us < newest_us - LATE_US:
                 yield from self._sorted(events[begin:start])
