@@ -15,8 +15,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from model.errors import BadSetting
+from service.errors import StoreUnavailable
 from service.store.faults import told
-from service.store.migrations import migrate
+from service.store.migrations import check_version, migrate
 
 FILE_NAME = "spikesight.db"
 BUSY_MS = 5_000
@@ -52,13 +53,34 @@ class Database:
             StoreTooNew: a later version of Spikesight wrote it.
             StoreUnavailable: it does not answer, is locked, or may not be written.
         """
-        path = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
-        name = str(path) if path else url.render_as_string(hide_password=True)
+        path, name = _place(url)
+        if path is not None:
+            _make_file(path)
         with reported(name):
-            database = cls(name, path, *(_postgresql(url) if path is None else _sqlite(url, path)))
+            database = cls(name, path, *(_postgresql(url) if path is None else _sqlite(url)))
             try:
                 with database.writer.begin() as connection:
                     migrate(connection, name)
+            except BaseException:
+                database.close()
+                raise
+        return database
+
+    @classmethod
+    def attach(cls, url: URL) -> Database:
+        """For reading what another process keeps; nothing is made or changed.
+
+        Raises:
+            StoreUnavailable: there is none, of this version, or it does not answer. See `open`.
+        """
+        path, name = _place(url)
+        if path is not None and not path.is_file():
+            raise StoreUnavailable(f"found no database {name}; check data_dir and database_url")
+        with reported(name):
+            database = cls(name, path, *(_postgresql(url) if path is None else _sqlite(url)))
+            try:
+                with database.readers.connect() as connection:
+                    check_version(connection, name)
             except BaseException:
                 database.close()
                 raise
@@ -101,8 +123,14 @@ def reported(name: str) -> Iterator[None]:
         raise told(error, name) from error
 
 
-def _sqlite(url: URL, path: Path) -> tuple[Engine, Engine]:
-    _make_file(path)
+def _place(url: URL) -> tuple[Path | None, str]:
+    """The file, where it is SQLite, and what to call it."""
+    if url.get_backend_name() != "sqlite":
+        return None, url.render_as_string(hide_password=True)
+    return Path(url.database or ""), str(url.database)
+
+
+def _sqlite(url: URL) -> tuple[Engine, Engine]:
     common: dict[str, Any] = {"connect_args": {"timeout": BUSY_MS / 1e3}, "poolclass": QueuePool}
     writer = create_engine(url, pool_size=1, max_overflow=0, **common)
     readers = create_engine(url, pool_size=READERS, max_overflow=0, **common)

@@ -40,9 +40,9 @@ class Documents:
         return {key: json.loads(body) for key, body in rows}
 
 
-def to_text(body: dict[str, Any]) -> str:
-    """Compact JSON; NaN and infinity are a ValueError, because PostgreSQL and browsers refuse them."""
-    return json.dumps(body, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+def to_text(body: object) -> str:
+    """Compact JSON in ASCII; NaN and infinity are a ValueError, because browsers cannot read them."""
+    return json.dumps(body, allow_nan=False, separators=(",", ":"))
 
 
 def _upsert(connection: Connection, row: dict[str, Any]) -> None:

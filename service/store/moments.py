@@ -13,6 +13,11 @@ def to_us(moment: datetime) -> int:
     return (moment - _EPOCH) // _US
 
 
+def iso(wall_us: int) -> str:
+    """As `2026-01-02T03:04:05.000006Z`."""
+    return from_us(wall_us).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def from_us(wall_us: int) -> datetime:
     """In UTC."""
     return _EPOCH + wall_us * _US

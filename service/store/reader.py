@@ -45,7 +45,7 @@ class Reader:
             raise StoreUnavailable(
                 f"the database {self._database.name} is busy with {READERS + MAX_WAITING} queries; try again"
             )
-        future = self._threads.submit(self._run, function)
+        future = self._threads.submit(read, self._database, function, self._deadline_s)
         future.add_done_callback(lambda _: self._places.release())
         return future
 
@@ -53,27 +53,34 @@ class Reader:
         """Waits for the queries that run; those that wait are cancelled."""
         self._threads.shutdown(cancel_futures=True)
 
-    def _run(self, function: Callable[[Connection], T]) -> T:
-        ends_s = time.monotonic() + self._deadline_s
-        try:
-            with self._database.readers.connect() as connection, connection.begin():
-                self._limit(connection, ends_s)
-                return function(connection)
-        except SQLAlchemyError as error:
-            if _stopped(error):
-                raise DeadlineExceeded(
-                    f"found no answer after {self._deadline_s:g} s; ask for a shorter time (from, to) or "
-                    "for one stream"
-                ) from None
-            raise told(error, self._database.name) from error
 
-    def _limit(self, connection: Connection, ends_s: float) -> None:
-        if self._database.path is None:
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(1e3 * self._deadline_s)}")
-            return
-        raw = connection.connection.driver_connection
-        assert isinstance(raw, sqlite3.Connection)
-        raw.set_progress_handler(lambda: time.monotonic() > ends_s, _STEPS)
+def read(database: Database, function: Callable[[Connection], T], deadline_s: float) -> T:
+    """`function` on one view of `database`, in the calling thread.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+        DeadlineExceeded: it took too long and was stopped.
+    """
+    try:
+        with database.readers.connect() as connection, connection.begin():
+            _limit(connection, deadline_s)
+            return function(connection)
+    except SQLAlchemyError as error:
+        if _stopped(error):
+            raise DeadlineExceeded(
+                f"found no answer after {deadline_s:g} s; ask for a shorter time (from, to) or for one stream"
+            ) from None
+        raise told(error, database.name) from error
+
+
+def _limit(connection: Connection, deadline_s: float) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(1e3 * deadline_s)}")
+        return
+    ends_s = time.monotonic() + deadline_s
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    raw.set_progress_handler(lambda: time.monotonic() > ends_s, _STEPS)
 
 
 def _stopped(error: SQLAlchemyError) -> bool:

@@ -25,6 +25,7 @@ class Store:
 
     def __init__(self, database: Database, reader: Reader, writer: Writer[Any]) -> None:
         self.database, self._reader, self.writer = database, reader, writer
+        writer.start()
 
     async def write(self, function: Callable[[Connection], T]) -> T:
         """`function` in a transaction, in the order of the calls; done on disk when it returns.

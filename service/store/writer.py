@@ -7,13 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.errors import ServiceError, StoreUnavailable
+from service.errors import StoreUnavailable
 from service.store.database import Database
 from service.store.faults import passes, told
 from service.store.lane import E, Lane
@@ -69,12 +69,16 @@ class Writer(Generic[E]):
             self._closing = True
             self._changed.notify()
         self._thread.join(patience_s)
+        with self._changed:
+            lost = sum(map(len, self._held)) + sum(lane.depth for lane in self._lanes)
+        if lost:
+            _log.warning("rows of history not written at the end", rows=lost, reason=self.fault)
 
     def call(self, function: Callable[[Connection], T]) -> Future[T]:
         """`function` in a transaction of its own, in order with the other calls.
 
-        Raises (from the future):
-            StoreUnavailable: the database does not take it, or too many calls wait.
+        Raises:
+            StoreUnavailable: too many calls wait; from the future: the database does not take it.
         """
         future: Future[T] = Future()
         with self._changed:
@@ -88,10 +92,11 @@ class Writer(Generic[E]):
     def offer(self, lane: Lane[E], entry: E) -> None:
         """`entry` to be written soon, if there is room."""
         with self._changed:
-            if not any(each.depth for each in self._lanes) and not self._held:
-                self._next_rows_s = max(self._next_rows_s, time.monotonic() + GATHER_S)
-                self._changed.notify()
+            first = not self._rows_wait()
             lane.put(entry)
+            if first:
+                self._next_rows_s = time.monotonic() + GATHER_S
+                self._changed.notify()
 
     def queues(self) -> list[dict[str, Any]]:
         """How full each lane is."""
@@ -99,36 +104,39 @@ class Writer(Generic[E]):
             return [lane.describe() for lane in self._lanes]
 
     def _run(self) -> None:
-        while True:
+        while not self._finished():
             with self._changed:
-                self._changed.wait_for(self._due, self._wait_s())
+                if not self._due():  # once: what comes meanwhile sets another time to wait
+                    self._changed.wait(self._wait_s())
                 call = self._calls.popleft() if self._calls else None
-                if call is None and not self._due():
-                    continue
-                if call is None and not self._held:
+                if call is None and self._rows_due() and not self._held:
                     self._held = self._take()
+                rows_due = self._rows_due()
             if call is not None:
                 self._answer(*call)
-            elif self._held:
+            elif rows_due:
                 self._write_rows()
-            if self._finished():
-                return
 
     def _due(self) -> bool:
-        rows = bool(self._held) or any(lane.depth for lane in self._lanes)
-        return bool(self._calls) or self._closing or (rows and time.monotonic() >= self._next_rows_s)
+        return bool(self._calls) or self._closing or self._rows_due()
+
+    def _rows_due(self) -> bool:
+        return self._rows_wait() and (self._closing or time.monotonic() >= self._next_rows_s)
+
+    def _rows_wait(self) -> bool:
+        return bool(self._held) or any(lane.depth for lane in self._lanes)
 
     def _wait_s(self) -> float | None:
-        rows = bool(self._held) or any(lane.depth for lane in self._lanes)
-        return max(0.0, self._next_rows_s - time.monotonic()) if rows else None
+        return max(0.0, self._next_rows_s - time.monotonic()) if self._rows_wait() else None
 
     def _take(self) -> list[E]:
         return next((lane.take(BATCH_ROWS) for lane in self._lanes if lane.depth), [])
 
     def _finished(self) -> bool:
+        """Asked to close and done; rows that the database does not take are left behind."""
         with self._changed:
-            waits = self._held or any(lane.depth for lane in self._lanes)
-            return self._closing and not self._calls and (not waits or self.fault is not None)
+            rows = self._rows_wait() and self.fault is None
+            return self._closing and not self._calls and not rows
 
     def _answer(self, function: Callable[[Connection], Any], future: Future[Any]) -> None:
         if not future.set_running_or_notify_cancel():
@@ -141,33 +149,56 @@ class Writer(Generic[E]):
         except Exception as error:  # noqa: BLE001  # the caller's own, and the caller's to handle
             future.set_exception(error)
         else:
-            self._well()
             future.set_result(result)
 
     def _write_rows(self) -> None:
-        held = self._held
+        held, self._held = self._held, []
+        outcome = self._written(held)
+        if outcome == "refused" and len(held) > 1:  # one is at fault; the others are not lost for it
+            self._write_singly(held)
+        elif outcome == "refused":
+            self.refused += sum(map(len, held))
+        elif outcome == "later":
+            self._again(held)
+
+    def _write_singly(self, held: list[E]) -> None:
+        for at, entry in enumerate(held):
+            outcome = self._written([entry])
+            if outcome == "refused":
+                self.refused += len(entry)
+            elif outcome == "later":
+                self._again(held[at:])
+                return
+
+    def _again(self, held: list[E]) -> None:
+        """Tries these later; meanwhile the lanes fill, and drop."""
+        self._held = held
+        self._next_rows_s = time.monotonic() + RETRY_S
+
+    def _written(self, entries: list[E]) -> Literal["yes", "later", "refused"]:
         try:
             with self._database.writer.begin() as connection:
-                self._put(connection, held)
+                self._put(connection, entries)
         except SQLAlchemyError as error:
-            self._failed(error, sum(map(len, held)))
-        else:
-            self._held = []
-            self.rows += sum(map(len, held))
-            self._well()
+            reason = str(told(error, self._database.name))
+            if passes(error):
+                self._set_fault(reason)
+                return "later"
+            return self._refuse(reason, entries)
+        except Exception as error:  # noqa: BLE001  # the thread's edge: without it nothing is written any more
+            return self._refuse(repr(error), entries)
+        self._set_fault(None)
+        self.rows += sum(map(len, entries))
+        return "yes"
 
-    def _failed(self, error: SQLAlchemyError, rows: int) -> None:
-        reported: ServiceError = told(error, self._database.name)
-        if passes(error):  # these rows are tried again; meanwhile the lanes fill, and drop
-            self._next_rows_s = time.monotonic() + RETRY_S
-        else:
-            self._held = []
-            self.refused += rows
-        if self.fault is None:
-            _log.error("history is not being written", reason=str(reported), rows=rows)
-        self.fault = str(reported)
+    def _refuse(self, reason: str, entries: list[E]) -> Literal["refused"]:
+        _log.warning("rows of history refused", reason=reason, entries=len(entries))
+        self._set_fault(None)
+        return "refused"
 
-    def _well(self) -> None:
-        if self.fault is not None:
-            _log.info("the database takes rows again")
-        self.fault = None
+    def _set_fault(self, reason: str | None) -> None:
+        if reason is not None and self.fault is None:
+            _log.error("history is not being written", reason=reason)
+        if reason is None and self.fault is not None:
+            _log.info("history is written again")
+        self.fault = reason

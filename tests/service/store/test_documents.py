@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from service.history import History
 from service.settings import Settings
-from service.store.streams import StreamRecord
 
 ZONE = {"name": "crossing", "points": [[0.5, 1], [10, 20.25]], "note": 'ü "quoted"', "nested": {"a": None}}
 
@@ -64,27 +62,5 @@ def test_a_save_whose_caller_left_is_still_done(tmp_path: Path) -> None:
             saving.cancel()
             await history.documents.save("zones", "b", {})
             assert list(await history.documents.all("zones")) == ["a", "b"]
-
-    asyncio.run(scenario())
-
-
-def test_streams_come_back_in_the_order_they_were_asked_for(tmp_path: Path) -> None:
-    noon = datetime(2026, 1, 2, 12, 0, 0, 123_457, UTC)
-    late = StreamRecord("0a", "hall", {"source": "dv://10.0.0.7:7777", "threshold": 0.25}, noon)
-    early = StreamRecord("ff", "street", {"source": "sim://street"}, noon - timedelta(days=400))
-    elsewhere = StreamRecord(
-        "ff", "road", {}, datetime(2026, 1, 2, 13, 0, tzinfo=timezone(timedelta(hours=2)))
-    )
-
-    async def scenario() -> None:
-        async with await History.open(Settings(), tmp_path) as history:
-            await history.streams.save(late)
-            await history.streams.save(early)
-            assert await history.streams.all() == [early, late]
-            await history.streams.save(elsewhere)
-            assert await history.streams.all() == [elsewhere, late]
-            assert await history.streams.delete("ff")
-            assert not await history.streams.delete("ff")
-            assert await history.streams.all() == [late]
 
     asyncio.run(scenario())
