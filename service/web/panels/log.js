@@ -38,7 +38,7 @@ export class Log {
   }
 
   alarm(message) {
-    this.add("bad", `Alarm: ${message.name ?? message.rule ?? ""}`, message.words ?? message.detail ?? message.text ?? "");
+    this.add("bad", `Alarm: ${message.name}`, message.what);
   }
 
   reset(message) {
