@@ -1,15 +1,8 @@
-"""`ByteTracker`: ByteTrack (Zhang et al., ECCV 2022) of a library, with ids, changes and time of our own.
+"""`ByteTracker`: boxes that go together get a number, and what becomes of them is told.
 
-The library finds which box goes on with which track: boxes of high score first, then those of low score with
-the tracks that are left, each time with the largest overlap. It names tracks by random UUIDs and moves them
-on by one frame at each call, however long that lasted. Around it, this module
-
-- gives tracks numbers that count up in one stream,
-- lets as many frames without boxes pass as time did between two answers,
-- tells of a track once it had boxes in some answers in a row, and what became of it after that.
-
-Any box may continue any track: a label that is wrong for once does not end one. The label of a track is that
-of most votes.
+Boxes go on with tracks of their own class alone. Where a track misses its box, and a box of another class
+begins in its place, the track takes that box: the network has changed its mind about the same thing. The
+class of a track is that of most votes.
 """
 
 from __future__ import annotations
@@ -17,18 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-from edgefirst.tracker import ByteTrack
-from numpy.typing import NDArray
 
+from model.boxes import iou_xyxy
 from model.detections import Detections
 from model.errors import BadSetting
+from model.tracking.association import Association
 from model.tracking.settings import TrackerSettings
 from model.tracking.track import Track
 from model.tracking.tracks import NO_TRACK, TrackChange, Tracked
 
-GAIN = 1.0
-"""How much of the Kalman gain the library takes."""
-NO_XYXY, NO_SCORE, NO_LABEL = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.uintp)
+SAME_PLACE_IOU = 0.5
+"""Least overlap of a box with where a track of another class is expected, to be taken for the same thing."""
 
 
 class ByteTracker:
@@ -49,104 +41,92 @@ class ByteTracker:
         self.next_id = next_id
         self.floor = settings.low
         self._classes, self._settings = classes, settings
-        self._lost_us = round(settings.lost_ms * 1e3)
-        self._frame_us = round(settings.frame_ms * 1e3)
-        self._velocity_us = round(settings.velocity_ms * 1e3)
+        self._lost_us, self._velocity_us = round(settings.lost_ms * 1e3), round(settings.velocity_ms * 1e3)
         self._begin()
 
     def update(self, detections: Detections, t_us: int) -> Tracked:
         """The next answer.
 
         Args:
-            detections: boxes in sensor pixels, of the classes given; those below `floor` get no track.
+            detections: boxes of the classes given; those below `floor` get no track.
             t_us: its end.
 
         Raises:
             ValueError: `t_us` is not later than the last one.
         """
-        since_us = self._frame_us if self._last_us is None else t_us - self._last_us
-        if since_us <= 0:
+        if self._last_us is not None and t_us <= self._last_us:
             raise ValueError(
                 f"an answer ends at {t_us} us, the one before at {self._last_us} us; end_all first"
             )
-        ended = self._pass(since_us, t_us)
         self._last_us = t_us
-        ids, changes = self._follow(detections, t_us)
-        return Tracked(ids, (*ended, *_by_id(changes)))
-
-    def end_all(self) -> tuple[TrackChange, ...]:
-        """Ends every track; the next answer may be of any time."""
-        ended = [track.change("end", self._last_us or 0) for track in self._tracks.values() if track.id]
-        self._begin()
-        return _by_id(ended)
-
-    def _begin(self) -> None:
-        settings = self._settings
-        self._library = ByteTrack(
-            high_conf=settings.high, iou=settings.iou, update=GAIN, lifespan_ns=self._lost_us * 1000
-        )
-        self._tracks: dict[str, Track] = {}  # by the library's name
-        self._clock_us = 0  # of the library, which takes no time before 0
-        self._last_us: int | None = None
-
-    def _pass(self, since_us: int, t_us: int) -> tuple[TrackChange, ...]:
-        """Lets the frames pass that lie before the next one; ends all where no track waits so long."""
-        if since_us > self._lost_us + self._frame_us:
-            self._last_us = t_us
-            return self.end_all()
-        for frame in range(1, round(since_us / self._frame_us)):
-            self._library.update(
-                NO_XYXY, NO_SCORE, NO_LABEL, (self._clock_us + frame * self._frame_us) * 1000
-            )
-        self._clock_us += since_us
-        return ()
-
-    def _follow(self, detections: Detections, t_us: int) -> tuple[NDArray[np.int64], list[TrackChange]]:
-        """Boxes to tracks: the id of each box, and what became of each track."""
-        ids = np.full(len(detections), NO_TRACK, np.int64)
-        changes: list[TrackChange] = []
-        found: dict[str, Track] = {}
-        for at, name in self._associated(detections):
-            track = found[name] = self._tracks.get(name) or Track(np.zeros(len(self._classes)), t_us)
+        names = self._names(detections, t_us)
+        self._hand_over(detections, names, t_us)
+        ids, found = np.full(len(detections), NO_TRACK, np.int64), set(names.values())
+        changes = list(self._missed(found, t_us))
+        for at, name in names.items():
+            track = self._tracks.get(name) or Track(np.zeros(len(self._classes)), t_us)
+            self._tracks[name] = track
             score, label = float(detections.score[at]), int(detections.label[at])
             track.add(detections.xyxy[at], score, label, t_us, self._velocity_us)
             changes += self._found(track, t_us)
             ids[at] = track.id
-        changes += self._missed(found, t_us)
-        return ids, changes
+        return Tracked(ids, _by_id(changes))
+
+    def end_all(self) -> tuple[TrackChange, ...]:
+        """Ends every track; the next answer may be of any time."""
+        ended = [track.change("end", self._last_us or 0) for track in self._tracks.values() if track.told]
+        self._begin()
+        return _by_id(ended)
+
+    def _begin(self) -> None:
+        self._associations: dict[int, Association] = {}  # by class
+        self._tracks: dict[str, Track] = {}  # by the library's name
+        self._last_us: int | None = None
+
+    def _names(self, detections: Detections, t_us: int) -> dict[int, str]:
+        """The library's name of the track of each box (by its place among them) that has one."""
+        names: dict[int, str] = {}
+        strong = detections.score >= self.floor
+        for label in {*self._associations, *detections.label[strong].tolist()}:
+            if label not in self._associations:
+                self._associations[label] = Association(self._settings)
+            at = np.flatnonzero(strong & (detections.label == label))
+            of = self._associations[label].names(detections.xyxy[at], detections.score[at], t_us)
+            names |= {place: name for place, name in zip(at.tolist(), of, strict=True) if name is not None}
+        return dict(sorted(names.items()))
+
+    def _hand_over(self, detections: Detections, names: Mapping[int, str], t_us: int) -> None:
+        """Tracks that miss their box now, to boxes of another class that begin in their place."""
+        begun = [at for at, name in names.items() if name not in self._tracks]
+        found = set(names.values())
+        missed = [name for name, track in self._tracks.items() if not track.lost and name not in found]
+        if not begun or not missed:
+            return
+        expected = np.array([self._tracks[name].expected_xyxy(t_us) for name in missed])
+        overlap = iou_xyxy(detections.xyxy[begun][:, None], expected[None])  # (begun, missed)
+        while overlap.max() >= SAME_PLACE_IOU:
+            box, track = np.unravel_index(overlap.argmax(), overlap.shape)
+            self._tracks[names[begun[box]]] = self._tracks.pop(missed[track])
+            overlap[box], overlap[:, track] = 0, 0
 
     def _found(self, track: Track, t_us: int) -> Iterator[TrackChange]:
-        if track.id != NO_TRACK:
+        if track.told:
             yield track.change("update", t_us)
         elif track.hits >= self._settings.least_hits:
             track.id, self.next_id = self.next_id, self.next_id + 1
             yield track.change("new", t_us)
 
-    def _missed(self, found: Mapping[str, Track], t_us: int) -> Iterator[TrackChange]:
+    def _missed(self, found: set[str], t_us: int) -> Iterator[TrackChange]:
         """Tracks without a box; those not told of yet are forgotten, for noise seldom comes twice."""
-        kept = dict(found)
-        for name, track in self._tracks.items():
-            if name in found or track.id == NO_TRACK:
+        for name, track in list(self._tracks.items()):
+            if name in found:
                 continue
-            if track.seen_us + self._lost_us < t_us:
-                yield track.change("end", t_us)
-                continue
-            kept[name] = track
-            if not track.lost:
+            over = track.seen_us + self._lost_us < t_us
+            if over or not track.told:
+                del self._tracks[name]
+            if track.told and (over or not track.lost):
                 track.lost = True
-                yield track.change("lost", t_us)
-        self._tracks = kept
-
-    def _associated(self, detections: Detections) -> Iterator[tuple[int, str]]:
-        """Which box goes on with, or begins, which of the library's tracks."""
-        strong = np.flatnonzero(detections.score >= self.floor)
-        infos = self._library.update(
-            np.ascontiguousarray(detections.xyxy[strong]), detections.score[strong],
-            detections.label[strong].astype(np.uintp), self._clock_us * 1000,
-        )  # fmt: skip
-        for at, info in zip(strong.tolist(), infos, strict=True):
-            if info is not None:
-                yield at, info.uuid
+                yield track.change("end" if over else "lost", t_us)
 
 
 def _by_id(changes: Iterable[TrackChange]) -> tuple[TrackChange, ...]:

@@ -48,6 +48,11 @@ class Track:
         while len(self._centres) > 2 and self._centres[0][0] < t_us - velocity_us:
             self._centres.popleft()
 
+    @property
+    def told(self) -> bool:
+        """It has an id."""
+        return self.id != NO_TRACK
+
     def velocity_px_s(self) -> tuple[float, float]:
         """(x, y) of its centre: the straight line nearest to the newest centres, in least squares."""
         if len(self._centres) < 2:
@@ -57,20 +62,23 @@ class Track:
         spread = since_s @ since_s
         return float(since_s @ x / spread), float(since_s @ y / spread)
 
-    def change(self, change: Change, t_us: int) -> TrackChange:
-        """What to tell of it at `t_us`; where it is lost, its box is moved on by its velocity."""
-        velocity = self.velocity_px_s()
+    def expected_xyxy(self, t_us: int) -> tuple[float, float, float, float]:
+        """Its newest box, moved on by its velocity."""
         since_s = (t_us - self.seen_us) * 1e-6
-        x, y = velocity[0] * since_s, velocity[1] * since_s
+        x, y = (speed * since_s for speed in self.velocity_px_s())
         left, top, right, bottom = self.xyxy
+        return left + x, top + y, right + x, bottom + y
+
+    def change(self, change: Change, t_us: int) -> TrackChange:
+        """What to tell of it at `t_us`."""
         share = self.votes / self.votes.sum()
         return TrackChange(
             change=change,
             track_id=self.id,
             label=int(self.votes.argmax()),
             score=self.score,
-            xyxy=(left + x, top + y, right + x, bottom + y),
-            velocity_px_s=velocity,
+            xyxy=self.expected_xyxy(t_us),
+            velocity_px_s=self.velocity_px_s(),
             votes=tuple(share.tolist()),
             t_us=t_us,
             begun_us=self.begun_us,
