@@ -14,7 +14,7 @@ from service import problems
 from service.auth import Guard
 from service.openapi import describe
 from service.requestid import RequestId
-from service.routes import detect, health, jobs, live, metrics, models, page, recordings, streams
+from service.routes import cameras, detect, health, jobs, live, metrics, models, page, recordings, streams
 from service.routes.context import open_context
 from service.runtime import Runtime
 from service.settings import Settings
@@ -46,7 +46,7 @@ def create_app(settings: Settings, make_runtime: Callable[[Settings], Runtime] =
         redoc_url=None,
     )
     problems.install(app)
-    for router in (detect, recordings, jobs, streams, models, health, metrics):
+    for router in (detect, recordings, jobs, streams, cameras, models, health, metrics):
         app.include_router(router.router)
     app.include_router(live.router)
     page.install(app)

@@ -15,6 +15,7 @@ from service.sources import Emitter
 from service.taps import TAPS, Tap
 from streaming.errors import BadSource
 from streaming.events import Events
+from streaming.live.complaining import Complaining
 from streaming.live.linked import Linked
 from streaming.outlet import Outlet
 from streaming.ring import RingWriter
@@ -30,6 +31,8 @@ def run_live(outlet: Outlet, request: SourceRequest, writer: RingWriter, command
     source = open_source(request.source, width=request.width, height=request.height)
     if isinstance(source, Linked):
         source.on_wait = lambda what: outlet.send(Waiting(what))
+    if isinstance(source, Complaining):
+        source.on_fault = lambda error: outlet.send(Fault(type(error).__name__, str(error)))
     with source:
         outlet.send(source.info)
         session = _Session(outlet, request, writer, source.info)

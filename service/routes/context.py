@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -14,6 +14,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from model.errors import UnknownModel
+from service.cameras import Cameras
 from service.history import History
 from service.jobs import Jobs
 from service.recordings import Recordings
@@ -36,6 +37,7 @@ class Context:
     recordings: Recordings
     uploads: Path
     history: History
+    cameras: Cameras = field(default_factory=Cameras)
 
     def model_name(self, asked: str | None) -> str:
         """`asked`, or the default model. Raises `UnknownModel` naming the known ones."""

@@ -102,6 +102,12 @@ def list_cameras(
     return CameraList(tuple(cameras), versions, _advice(cameras, has_usb(sysfs), versions))
 
 
+def without_drivers(reason: str, sysfs: Path = SYSFS, nodes: Path = NODES) -> CameraList:
+    """What the kernel alone tells, where drivers cannot be asked because of `reason`."""
+    cameras = tuple(_unlisted(device, [reason], {}) for device in cameras_on_bus(sysfs, nodes))
+    return CameraList(cameras, {}, "" if cameras else f"{reason} {_advice((), has_usb(sysfs), {})}")
+
+
 def _listed(found: Found, device: UsbDevice | None) -> ListedCamera:
     """A camera that its driver sees."""
     state = _state(found, device)
