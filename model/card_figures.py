@@ -150,10 +150,31 @@ def _streaming(card: Card) -> Iterator[str]:
             ["answers when they are out", *_pair(s["map50"], s["map50_95"])],
         ],
     )
+    if "delays" in s:
+        yield from _delays(card)
     given = s["given_latency_ms"]
     charged = "" if given is None else f" --latency-ms {given:g}"
     what = f"--streaming --streets {s['streets']} --seconds {s['seconds']:g} --scene '{s['scene']}'"
-    yield _evaluate(card, what + charged)
+    beside = card.metrics.get("streaming_beside")
+    yield _evaluate(card, what + charged + ("" if beside is None else f" --beside {beside['name']}"))
+
+
+def _delays(card: Card) -> Iterator[str]:
+    yield "mAP50 against what is true so long after the newest event looked at; energy of a second."
+    own = {"name": card.name, "mode": card.mode, **card.metrics["streaming"]}
+    rows = [own, *filter(None, [card.metrics.get("streaming_beside")])]
+    cells = [
+        [
+            f"{row['name']} ({row['mode']})",
+            *(figure(value) for value in row["delays"].values()),
+            figure(row["map50"]),
+            f"{row['latency_ms']:.1f}",
+            f"{row['energy_mj_s']:.2f}",
+        ]
+        for row in rows
+    ]
+    heads = [f"{delay} ms" for delay in own["delays"]]
+    yield table(("", *heads, "at its own latency", "latency ms", "mJ/s"), cells)
 
 
 def _charged(streaming: dict[str, Any]) -> str:

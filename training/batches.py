@@ -88,6 +88,8 @@ class Batches:
     def _steps(self, fraction: float) -> int:
         settings = self.settings
         full = settings.window_steps
+        if settings.lead_steps:
+            full += int(self.rng.integers(settings.lead_steps + 1))
         if fraction < settings.warm_share:
             full = min(
                 full, settings.warm_steps + int((full - settings.warm_steps) * fraction / settings.warm_share)

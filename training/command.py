@@ -22,6 +22,7 @@ OPTIONS: Mapping[str, str] = {
     "minutes": "--minutes",
     "seed": "--seed",
     "window_steps": "--window-steps",
+    "lead_steps": "--lead-steps",
     "step_us": "--step-us",
     "warm_share": "--warm-share",
     "batch": "--batch",

@@ -38,6 +38,7 @@ class EvaluationSettings:
         windows: held-out windows of the accuracy, of the twin and of the data; simulated ones are kept.
         condition_windows: windows of each condition.
         streaming: streets of the streaming accuracy.
+        beside: weights to watch the same streets with, by name or path of a card.
         rule: which boxes count in the accuracy; all by default.
         twin: card or weights of the conventional twin, for its part.
         data: a data set, as `training.datasets.spec` reads it, for its part.
@@ -49,6 +50,7 @@ class EvaluationSettings:
     windows: int = 1000
     condition_windows: int = 160
     streaming: StreamingSettings = field(default_factory=StreamingSettings)
+    beside: str | None = None
     rule: BoxRule | None = None
     twin: str | Path | None = None
     data: str | None = None
@@ -113,6 +115,8 @@ def evaluate(
     if "streaming" in parts:
         streaming = measure_streaming(_detector(model, settings), settings.streaming, told["streaming"])
         metrics["streaming"] = json_values(asdict(streaming))
+        if settings.beside is not None:
+            metrics["streaming_beside"] = _beside(settings.beside, settings, told["streaming"])
     if "latency" in parts:
         metrics["latency"] = json_values(asdict(measure_latency(_detector(model, settings))))
     if "data" in parts:
@@ -183,8 +187,17 @@ def _on_data(
     )  # fmt: skip
 
 
+def _beside(other: str, settings: EvaluationSettings, on_progress: OnProgress | None) -> dict[str, Any]:
+    """Other weights on the same streets: those for windows beside those for a lasting state."""
+    detector = _detector(other, settings)
+    scores = measure_streaming(detector, settings.streaming, on_progress)
+    return {"name": detector.card.name, "mode": detector.card.mode, **json_values(asdict(scores))}
+
+
 def _held_out(card: Card, settings: EvaluationSettings) -> Sequence[LabelledWindow]:
-    scenes = SceneSettings(step_us=card.step_us, steps=card.steps)
+    # A state that lasts has seen something before the steps of an answer.
+    steps = card.steps * (2 if card.mode == "rolling" else 1)
+    scenes = SceneSettings(step_us=card.step_us, steps=steps)
     data = SimulatedData(folder=settings.cache, cache=settings.cache, run=0, scenes=scenes)
     return data.held_out(settings.windows)
 

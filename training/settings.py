@@ -30,6 +30,8 @@ class TrainSettings:
         seed: of the first weights, of the order of the data and of the simulated scenes; 0..999.
         grid: (width, height) of the network's input, cells, multiples of 32.
         window_steps: T, time steps of a window.
+        lead_steps: steps before a window that a lasting state has seen, 0 to this many at random. Above 0
+            the weights are for `rolling` mode: the readout forgets (`model.rolling`), every step is answered.
         step_us: length of one time step, microseconds.
         short_share: share of batches that show only the last 1 to T - 1 steps, so that short recordings work.
         warm_share: share of the budget at the start in which windows grow from their last `warm_steps` steps
@@ -70,6 +72,7 @@ class TrainSettings:
     seed: int = 1
     grid: tuple[int, int] = (256, 192)
     window_steps: int = 5
+    lead_steps: int = 0
     step_us: int = 8_000
     short_share: float = 0.1
     warm_share: float = 0.0
@@ -114,6 +117,10 @@ class TrainSettings:
             raise BadTraining(f"pool is {self.pool}; it must hold at least a batch, {self.batch} windows")
         if not 0 <= self.seed < 1000:
             raise BadTraining(f"the seed is {self.seed}; give 0..999, so that no run meets a held-out scene")
+        if self.lead_steps and self.recipe.activation == "relu":
+            raise BadTraining(
+                f"lead_steps is {self.lead_steps} and the twin keeps no state; leave one of them out"
+            )
         if self.anchors == "fitted" and self.recipe.boxes == "free":
             raise BadTraining(
                 "anchors is 'fitted' and recipe.boxes is 'free', which has none; leave one of them out"
@@ -122,6 +129,11 @@ class TrainSettings:
             raise BadTraining(
                 "anchors is 'fitted' and the recipe has anchors of its own; leave one of them out"
             )
+
+    @property
+    def seen_steps(self) -> int:
+        """Steps of the data's windows: those of an answer and those before it."""
+        return self.window_steps + self.lead_steps
 
     def _check_numbers(self) -> None:
         for name, least in _LEAST.items():
@@ -140,7 +152,7 @@ class TrainSettings:
 _LEAST: dict[str, float] = {
     **dict.fromkeys(("steps", "window_steps", "step_us", "batch", "threads", "views", "validation"), 1),
     **dict.fromkeys(("final_validation", "log_steps", "warm_steps"), 1),
-    **dict.fromkeys(("generators", "retries", "save_minutes", "weight_decay"), 0),
+    **dict.fromkeys(("generators", "retries", "save_minutes", "weight_decay", "lead_steps"), 0),
 }
 _WORDS: dict[str, tuple[str, ...]] = {
     "device": get_args(Device),

@@ -55,6 +55,7 @@ def ship(
         steps=steps,
         grid=settings.grid,
         encoding=settings.recipe.encoding,
+        mode="rolling" if settings.lead_steps else "window",
         threshold=report.operating.threshold,
         iou=RUN_IOU,
         training=_training(settings, data, progress),

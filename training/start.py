@@ -10,6 +10,7 @@ import torch
 from model.card import Encoding, find
 from model.catalogue import Anchors
 from model.networks import Network, build
+from model.rolling import lasting
 from model.weights import load
 from training.anchors import anchors_of
 from training.data import TrainingData, readable_by
@@ -34,7 +35,10 @@ def first_network(settings: TrainSettings, data: TrainingData, group: Group) -> 
     recipe = settings.recipe
     if settings.anchors == "fitted":
         recipe = replace(recipe, anchors=group.gather(_fitted(settings, data) if group.leads else ())[0])
-    network = build(recipe.layout(settings.layout, len(data.classes)), height=height, width=width)
+    layout = recipe.layout(settings.layout, len(data.classes))
+    if settings.lead_steps:
+        layout = lasting(layout, settings.window_steps)
+    network = build(layout, height=height, width=width)
     if settings.init is not None:
         start_from(network, settings.init)
     # The stubs of torch 2.13 leave memory_format out of Module.to.
@@ -46,9 +50,10 @@ def _check_windows(settings: TrainSettings, data: TrainingData) -> None:
     # First what needs no window: to have one, hours of recordings may have to be read.
     _check_encoding(settings.recipe.encoding, data)
     steps = data.held_out(1)[0].shape[0]
-    if steps != settings.window_steps:
+    if steps != settings.seen_steps:
         raise BadTraining(
-            f"the data's windows have {steps} steps, window_steps is {settings.window_steps}; make them equal"
+            f"the data's windows have {steps} steps, window_steps and lead_steps are "
+            f"{settings.window_steps} and {settings.lead_steps}; make their sum equal"
         )
 
 

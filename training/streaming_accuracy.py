@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from model.detections import Detections
 from model.detector import Detector
+from model.state import State
 from streaming.letterbox import Letterbox
 from streaming.simulate.source import SimulatedSource, open_simulation
 from streaming.slicing import Stepper
@@ -18,10 +19,12 @@ from streaming.step import Step
 from training.datasets import BoxRule
 from training.measure import AP_IOU, AP_THRESHOLD, OnProgress
 from training.metrics import Truth
-from training.metrics.average_precision import average_precision
+from training.metrics.average_precision import Scores, average_precision
 from training.metrics.streaming import DROPPED, TimedAnswer, out_times, paired
 
 SKIP_US = BoxRule().skip_us
+DELAYS_MS = (0, 8, 16, 24, 32, 40, 60, 80)
+"""Delays of answers at which accuracy is told besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class StreamingScores:
         offline_map50, offline_map50_95: every window's answer against the truth at its own end.
         map50, map50_95: at each moment, the newest answer that was out.
         ap50: the same by class.
+        energy_mj_s: millijoule for a second of events.
+        delays: mAP50 at each moment where every answer took so many milliseconds, none dropped.
     """
 
     scene: str
@@ -77,16 +82,27 @@ class StreamingScores:
     map50: float
     map50_95: float
     ap50: dict[str, float]
+    energy_mj_s: float
+    delays: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Watched:
-    """One street: windows with their costs, and the truth at the end of every step."""
+    """One street: answers with the costs of their steps, and the truth at the end of every step.
+
+    T steps make an answer of a network that looks at windows, one an answer of a rolling one.
+    """
 
     found: list[Detections]
     ready_us: NDArray[np.int64]  # (W, T)
     cost_us: NDArray[np.int64]  # (W, T)
     truth: list[tuple[int, Truth]]
+    energy_mj: float
+
+    def delayed(self, delay_ms: int) -> list[TimedAnswer]:
+        """All answers, each out so long after its end."""
+        rows = zip(self.ready_us[:, -1].tolist(), self.found, strict=True)
+        return [TimedAnswer(end, end + delay_ms * 1000, found) for end, found in rows]
 
     def answers(self) -> list[TimedAnswer]:
         """Those of windows that were not dropped."""
@@ -106,7 +122,8 @@ def measure_streaming(
 ) -> StreamingScores:
     """Watch the streets and say how good answers are when they are out.
 
-    Answers come with every window of T steps. The first half second of a street does not count.
+    Answers come with every window of T steps, of rolling networks with every step. The first half second of a
+    street does not count.
 
     Args:
         detector: runs the steps of one stream, on the CPU with one thread.
@@ -129,18 +146,23 @@ def _watch(detector: Detector, source: SimulatedSource, latency_ms: float | None
     card = detector.card
     letterbox = Letterbox(source.info.width or 0, source.info.height or 0, *card.grid)
     steps = list(_steps(source, Stepper(letterbox, card.step_us, start_us=0)))
-    windows = len(steps) // card.steps
-    found, cost_us = [], np.zeros((windows, card.steps), np.int64)
-    for window in range(windows):
-        counts = [step.counts for step in steps[window * card.steps : (window + 1) * card.steps]]
-        boxes, cost_us[window] = _answer(detector, counts)
+    each = 1 if card.mode == "rolling" else card.steps
+    answers = len(steps) // each
+    found, cost_us, energy_mj = [], np.zeros((answers, each), np.int64), 0.0
+    state = detector.initial_state(1)
+    for index in range(answers):
+        counts = [step.counts for step in steps[index * each : (index + 1) * each]]
+        if card.mode == "window":
+            state = detector.initial_state(1)
+        boxes, cost_us[index], state, spent_mj = _answer(detector, counts, state)
+        energy_mj += spent_mj
         found.append(boxes.with_xyxy(letterbox.grid_xyxy_to_sensor_xyxy(boxes.xyxy)))
     if latency_ms is not None:
         cost_us[:] = 0
         cost_us[:, -1] = round(latency_ms * 1e3)
-    ready_us = np.array([step.t_us[1] for step in steps[: windows * card.steps]], np.int64)
+    ready_us = np.array([step.t_us[1] for step in steps[: answers * each]], np.int64)
     truth = [(int(t_us), _truth(source, int(t_us))) for t_us in ready_us if t_us > SKIP_US]
-    return _Watched(found, ready_us.reshape(windows, card.steps), cost_us, truth)
+    return _Watched(found, ready_us.reshape(answers, each), cost_us, truth, energy_mj)
 
 
 def _steps(source: SimulatedSource, stepper: Stepper) -> Iterator[Step]:
@@ -151,10 +173,11 @@ def _steps(source: SimulatedSource, stepper: Stepper) -> Iterator[Step]:
         yield last
 
 
-def _answer(detector: Detector, window: list[NDArray[np.uint16]]) -> tuple[Detections, NDArray[np.int64]]:
-    """Boxes of one window on the grid, and microseconds that each step took, decoding in the last."""
-    state = detector.initial_state(1)
-    cost_us = np.zeros(len(window), np.int64)
+def _answer(
+    detector: Detector, window: list[NDArray[np.uint16]], state: State
+) -> tuple[Detections, NDArray[np.int64], State, float]:
+    """Boxes on the grid, microseconds that each step took (decoding in the last), the state, millijoule."""
+    cost_us, energy_mj = np.zeros(len(window), np.int64), 0.0
     for index, counts in enumerate(window):
         begin_s = time.process_time()
         output = detector.step(counts[None], state)
@@ -162,7 +185,9 @@ def _answer(detector: Detector, window: list[NDArray[np.uint16]]) -> tuple[Detec
         if index == len(window) - 1:
             detector.detections(output.maps)  # what run time decodes, at the card's threshold
         cost_us[index] = round((time.process_time() - begin_s) * 1e6)
-    return detector.detections(output.maps, threshold=AP_THRESHOLD, iou=AP_IOU)[0], cost_us
+        energy_mj += float(detector.energy(output.activity)[0])
+    (found,) = detector.detections(output.maps, threshold=AP_THRESHOLD, iou=AP_IOU)
+    return found, cost_us, state, energy_mj
 
 
 def _truth(source: SimulatedSource, t_us: int) -> Truth:
@@ -175,15 +200,13 @@ def _scores(detector: Detector, settings: StreamingSettings, streets: list[_Watc
     answers = [street.answers() for street in streets]
     pairs = [each for street in streets for each in street.offline()]
     offline = average_precision([found for found, _ in pairs], [there for _, there in pairs], classes)
-    seen = [paired(out, street.truth, classes) for out, street in zip(answers, streets, strict=True)]
-    truth = [each for _, there in seen for each in there]
-    scores = average_precision([each for found, _ in seen for each in found], truth, classes)
+    scores = _paired_scores(answers, streets, classes)
     late = [answer.out_us - answer.end_us for out in answers for answer in out]
     return StreamingScores(
         scene=settings.scene,
         streets=settings.streets,
         seconds=settings.seconds,
-        moments=len(truth),
+        moments=sum(len(street.truth) for street in streets),
         answers=len(late),
         dropped=sum(len(street.found) for street in streets) - len(late),
         latency_ms=float(np.mean(late)) / 1e3 if late else float("nan"),
@@ -194,4 +217,17 @@ def _scores(detector: Detector, settings: StreamingSettings, streets: list[_Watc
         map50=scores.map50,
         map50_95=scores.map50_95,
         ap50=scores.ap50,
+        energy_mj_s=sum(street.energy_mj for street in streets) / (settings.streets * settings.seconds),
+        delays={
+            str(delay): _paired_scores([s.delayed(delay) for s in streets], streets, classes).map50
+            for delay in DELAYS_MS
+        },
     )
+
+
+def _paired_scores(
+    answers: list[list[TimedAnswer]], streets: list[_Watched], classes: tuple[str, ...]
+) -> Scores:
+    seen = [paired(out, street.truth, classes) for out, street in zip(answers, streets, strict=True)]
+    found = [each for boxes, _ in seen for each in boxes]
+    return average_precision(found, [each for _, there in seen for each in there], classes)

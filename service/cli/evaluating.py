@@ -64,6 +64,9 @@ def evaluate(
     latency_ms: Annotated[
         float | None, typer.Option(min=0, help="Charged in streaming; measured by default.")
     ] = None,
+    beside: Annotated[
+        str | None, typer.Option(help="With --streaming: other weights on the same streets.")
+    ] = None,
     engine: Annotated[Runner, typer.Option(help="For streaming and latency.")] = Runner.ONNX,
     protocol: Annotated[
         Protocol, typer.Option(help="prophesee: boxes under 30 px diagonal or 10 px side do not count.")
@@ -82,6 +85,7 @@ def evaluate(
         windows=windows,
         condition_windows=condition_windows,
         streaming=StreamingSettings(streets, seconds, scene, latency_ms),
+        beside=beside,
         rule=BoxRule() if protocol is Protocol.PROPHESEE else None,
         twin=twin,
         data=data,
@@ -130,6 +134,7 @@ def _tables(metrics: dict[str, Any]) -> Iterator[Table | str]:
         yield _conditions(metrics["conditions"])
     if "streaming" in metrics:
         s = metrics["streaming"]
+        yield _delays(metrics)
         yield (
             f"{s['streets']} streets of {s['seconds']:g} s: offline mAP50 {_of(s['offline_map50'])}, "
             f"streaming mAP50 {_of(s['map50'])} at {_of(s['latency_ms'])} ms ({s['dropped']} windows dropped)"
@@ -143,6 +148,15 @@ def _tables(metrics: dict[str, Any]) -> Iterator[Table | str]:
     for name, block in metrics.get("data_sets", {}).items():
         yield from _accuracy(block, f"windows of {name}")
         yield from _unmatched(block)
+
+
+def _delays(metrics: dict[str, Any]) -> Table:
+    rows = [metrics["streaming"], *filter(None, [metrics.get("streaming_beside")])]
+    table = Table("mAP50 after ms", *rows[0]["delays"], "own latency", "mJ/s")
+    for row in rows:
+        delays = [_of(value) for value in row["delays"].values()]
+        table.add_row(row.get("name", "these"), *delays, _of(row["map50"]), f"{row['energy_mj_s']:.2f}")
+    return table
 
 
 def _unmatched(block: dict[str, Any]) -> Iterator[str]:

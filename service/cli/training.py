@@ -96,6 +96,12 @@ def train(
     window_steps: Annotated[
         int | None, typer.Option(min=1, help="T, time steps of a window; the recipe's.")
     ] = None,
+    lead_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="For a state that lasts: steps before the window, 0 to this many at random."
+        ),
+    ] = None,
     step_us: Annotated[
         int | None, typer.Option(min=1, help="Length of a time step, microseconds; the recipe's.")
     ] = None,
@@ -134,6 +140,7 @@ def train(
     asked: dict[str, Any] = {
         "grid": None if grid is None else _grid(grid),
         "window_steps": window_steps,
+        "lead_steps": lead_steps,
         "step_us": step_us,
         "augment": None if augment is None else AugmentSettings() if augment else NO_AUGMENT,
     }

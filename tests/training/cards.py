@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,9 +28,10 @@ def tiny_card(name: str = "tiny", steps: int = 2) -> Card:
     )  # fmt: skip
 
 
-def tiny_weights(folder: Path) -> Path:
+def tiny_weights(folder: Path, **changes: Any) -> Path:
+    """Changes: fields of the card."""
     torch.manual_seed(0)
-    return save(folder, network(), tiny_card()).weights
+    return save(folder, network(), replace(tiny_card(), **changes)).weights
 
 
 def twin_weights(folder: Path) -> Path:

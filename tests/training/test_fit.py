@@ -26,6 +26,7 @@ from training.loss import LossSettings
 from training.measure import measure
 from training.optim import Trainer, make_optimizer
 from training.progress import TrainProgress
+from training.recipe import OURS
 
 
 def fixed_batch(data: TrainingData, count: int) -> Batch:
@@ -218,3 +219,17 @@ def test_mixed_precision_trains_on_a_gpu(square_data: TrainingData, tmp_path: Pa
     assert losses[-1] < 0.5 * losses[0]
     card = load_card(train(small_settings(tmp_path, device="cuda", precision=precision), None, square_data))
     assert card.training["steps"] == 4
+
+
+def test_weights_for_a_state_that_lasts_learn_behind_steps_of_all_lengths(
+    square_data: TrainingData, tmp_path: Path
+) -> None:
+    settings = small_settings(tmp_path, window_steps=2, lead_steps=1, warm_share=0.0)
+    card = load_card(train(settings, None, square_data))
+    assert (card.mode, card.steps) == ("rolling", 2)
+    assert card.network_layout().readout_decay == pytest.approx(1 / 3)
+    assert "--lead-steps 1" in card.training["command"]
+    with pytest.raises(BadTraining, match=r"2 and 2; make their sum equal"):
+        train(small_settings(tmp_path / "b", window_steps=2, lead_steps=2), None, square_data)
+    with pytest.raises(BadTraining, match="twin keeps no state"):
+        small_settings(tmp_path, lead_steps=1, recipe=replace(OURS, activation="relu"))

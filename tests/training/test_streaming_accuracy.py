@@ -79,6 +79,16 @@ def test_a_street_is_watched_with_a_given_and_a_measured_latency(tmp_path: Path)
     assert not math.isnan(measured.map50)
 
 
+def test_a_rolling_network_answers_every_step_and_old_answers_are_worth_less(tmp_path: Path) -> None:
+    rolling = Detector.load(tiny_weights(tmp_path, mode="rolling"), engine="torch")
+    settings = StreamingSettings(1, 0.8, "sim://street?width=96&height=64&people=4", latency_ms=0.0)
+    scores = measure_streaming(rolling, settings)
+    assert scores.answers == 100
+    assert list(scores.delays)[:3] == ["0", "8", "16"]
+    assert scores.delays["0"] == pytest.approx(scores.map50, nan_ok=True)
+    assert scores.energy_mj_s > 0
+
+
 def test_a_scene_that_means_nothing_is_refused(tmp_path: Path) -> None:
     detector = Detector.load(tiny_weights(tmp_path), engine="torch")
     with pytest.raises(BadSource, match="sim://nowhere"):

@@ -124,7 +124,7 @@ def simulated(settings: TrainSettings) -> SimulatedData:
         cache=settings.out.parent / "held-out",
         run=settings.seed,
         generators=settings.generators,
-        scenes=SceneSettings(step_us=settings.step_us, steps=settings.window_steps),
+        scenes=SceneSettings(step_us=settings.step_us, steps=settings.seen_steps),
     )
 
 
@@ -161,7 +161,7 @@ def _data(
     if source.encoding is not None:
         if split == "test":
             raise BadDataset(f"{name} has labels for train and val alone; take the split val")
-        data: TrainingData = make(root, steps=settings.window_steps, seed=settings.seed, **options)
+        data: TrainingData = make(root, steps=settings.seen_steps, seed=settings.seed, **options)
         return data
     data_set = make(root, **options)
     if rules:
@@ -181,7 +181,7 @@ def _recorded(
     place = hashlib.sha256(str(root).encode()).hexdigest()[:8]
     return RecordedData(
         data_set,
-        Cut(settings.window_steps, settings.step_us, data_set.rule),
+        Cut(settings.seen_steps, settings.step_us, data_set.rule),
         settings.out.parent / "cache" / f"{name}-{place}",
         split=split,
         seed=settings.seed,
