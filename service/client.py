@@ -109,6 +109,10 @@ class Client:
         streams: list[Message] = self._json(self._http.get("/streams"))["streams"]
         return streams
 
+    def stream(self, stream: str) -> Message:
+        """What one stream says of itself; its id or name."""
+        return self._json(self._http.get(f"/streams/{stream}"))
+
     def start_stream(self, source: str, **settings: str | int | float) -> Message:
         """Starts a source in the service, for example `sim://street?seed=1`."""
         return self._json(self._http.post("/streams", json={"source": source, **settings}))
