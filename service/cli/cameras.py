@@ -91,7 +91,7 @@ def send(
     """Send events as UDP datagrams, to a `udp://` stream of a service or to faery."""
     from streaming.live.sending import open_sender
 
-    with _opened(source, speed, loop) as opened, open_sender(to) as sender:
+    with open_sender(to) as sender, _opened(source, speed, loop) as opened:
         info = opened.info
         errors.print(
             f"sending {escape(source)} to {escape(to)}; its receiver: "

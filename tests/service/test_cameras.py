@@ -69,6 +69,12 @@ def test_many_who_ask_trouble_the_cameras_once(tmp_path: Path) -> None:
     assert note.read_text() == "x"
 
 
+def test_the_api_process_loads_no_driver() -> None:
+    code = "import service.app, sys; print(*{'dv_processing', 'neuromorphic_drivers'} & set(sys.modules))"
+    run = subprocess.run(script(code), capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == ""
+
+
 def spikesight(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     run = subprocess.run([SPIKESIGHT, *arguments], capture_output=True, text=True, timeout=120)
     assert run.returncode == code, run.stderr
