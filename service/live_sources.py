@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 from service.channel import Channel, ChannelClosed, Message
 from service.errors import BadFrame
@@ -37,9 +38,10 @@ def run_live(outlet: Outlet, request: SourceRequest, writer: RingWriter, command
         outlet.send(source.info)
         session = _Session(outlet, request, writer, source.info)
         threading.Thread(target=_obey, args=(Channel(commands), session.taps), daemon=True).start()
-        for events in source.packets():
-            session.take(events, event_clock_s=_event_clock_s(source))
-        session.finish()
+        with session:
+            for events in source.packets():
+                session.take(events, event_clock_s=_event_clock_s(source))
+            session.finish()
 
 
 def run_pushed(outlet: Outlet, request: SourceRequest, writer: RingWriter, commands: socket.socket) -> None:
@@ -49,18 +51,19 @@ def run_pushed(outlet: Outlet, request: SourceRequest, writer: RingWriter, comma
     info = SourceInfo(PUSH_FORMAT, request.width, request.height, live=True)
     outlet.send(info)
     session = _Session(outlet, request, writer, info)
-    for frame in _frames(Channel(commands), session.taps):
-        try:
-            events = decode_frame(frame, info.width, info.height)
-        except BadFrame as error:
-            outlet.send(Fault(type(error).__name__, str(error)))
-            continue
-        session.take(events, event_clock_s=None)
-    session.finish()
+    with session:
+        for frame in _frames(Channel(commands), session.taps):
+            try:
+                events = decode_frame(frame, info.width, info.height)
+            except BadFrame as error:
+                outlet.send(Fault(type(error).__name__, str(error)))
+                continue
+            session.take(events, event_clock_s=None)
+        session.finish()
 
 
 class _Session:
-    """Where a source's packets go."""
+    """Where a source's packets go; its taps are closed however the source ends."""
 
     def __init__(self, outlet: Outlet, request: SourceRequest, writer: RingWriter, info: SourceInfo) -> None:
         self._outlet = outlet
@@ -80,6 +83,11 @@ class _Session:
 
     def finish(self) -> None:
         self._emitter.finish()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for tap in self.taps:
             tap.close()
 

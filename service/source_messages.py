@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 
 from service.options import Policy
 from streaming.ring import StepMessage
+from streaming.sensor_health.report import CLASSES as HEALTH_CLASSES
+from streaming.sensor_health.report import SensorHealth
 from streaming.source import SourceInfo
 
 Clock: TypeAlias = Literal["source", "arrival"]
@@ -101,5 +103,51 @@ class EventPicture(TapMessage):
     t_us: int
 
 
-ADMITTED = (SourceInfo, StepMessage, Produced, Lost, Fault, Waiting, Beat, EventPicture)
+@dataclass(frozen=True, slots=True)
+class SensorReport(TapMessage):
+    """How the sensor does, each second in which its source said something."""
+
+    health: SensorHealth
+
+
+ClipState: TypeAlias = Literal["recording", "whole", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipNews(TapMessage):
+    """How the recording of a stretch of events goes.
+
+    Attributes:
+        id: of the clip.
+        state: it goes on, its file is whole, or it broke off: what is in the file is to be saved.
+        events: written so far.
+        lost_events: that came faster than they could be written.
+        size_bytes: of the file, so far.
+        first_t_us, last_t_us: times of the first and last event, None without one.
+        note: why it ended before its time, None where it did not.
+    """
+
+    id: str
+    state: ClipState
+    events: int
+    lost_events: int
+    size_bytes: int
+    first_t_us: int | None
+    last_t_us: int | None
+    note: str | None = None
+
+
+ADMITTED = (
+    SourceInfo,
+    StepMessage,
+    Produced,
+    Lost,
+    Fault,
+    Waiting,
+    Beat,
+    EventPicture,
+    SensorReport,
+    *HEALTH_CLASSES,
+    ClipNews,
+)
 """Classes that the API takes from a child."""

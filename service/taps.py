@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
 from service.channel import Message
-from service.source_messages import EventPicture, SourceRequest
+from service.source_messages import EventPicture, SensorReport, SourceRequest
 from service.viewfinder import Viewfinder
 from streaming.events import Events
 from streaming.outlet import Outlet
+from streaming.sensor_health.watch import HealthWatch
 from streaming.source import SourceInfo
+
+REPORT_S = 1.0
 
 
 class Tap(Protocol):
@@ -48,5 +53,37 @@ class ViewTap:
         self._viewfinder.width = None
 
 
-TAPS: tuple[TapMaker, ...] = (ViewTap,)
+class HealthTap:
+    """How the sensor does, told each second in which the source said something.
+
+    What was counted is judged in a thread of its own, so that the steps do not wait for it. A source that
+    hangs is not spoken for.
+    """
+
+    def __init__(self, outlet: Outlet, info: SourceInfo, _request: SourceRequest) -> None:
+        self._outlet, self._watch = outlet, HealthWatch(info.width, info.height, live=True)
+        self._heard, self._ended = threading.Event(), threading.Event()
+        self._reporter = threading.Thread(target=self._report, name="sensor-health", daemon=True)
+        self._reporter.start()
+
+    def add(self, events: Events) -> None:
+        self._watch.add(events)
+        self._heard.set()
+
+    def command(self, message: Message) -> None:
+        """Nothing can be asked of it."""
+
+    def close(self) -> None:
+        self._ended.set()
+        self._reporter.join(REPORT_S)
+
+    def _report(self) -> None:
+        with contextlib.suppress(OSError):  # the API is gone, and this process soon
+            while not self._ended.wait(REPORT_S):
+                if self._heard.is_set():
+                    self._heard.clear()
+                    self._outlet.send(SensorReport(self._watch.report()))
+
+
+TAPS: tuple[TapMaker, ...] = (ViewTap, HealthTap)
 """The taps of every live source; a new kind adds its line here."""

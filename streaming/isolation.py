@@ -39,8 +39,10 @@ PRELOAD = (
     "streaming.readers.evt21",
     "streaming.readers.evt3",
     "streaming.ring",
+    "streaming.sensor_health.watch",
     "streaming.slicing",
     "streaming.sources",
+    "streaming.writers.evt3",
 )
 """Imported once in the forkserver: children inherit the compiled kernels and start in milliseconds."""
 BACKSTOP_S = 5.0

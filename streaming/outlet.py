@@ -30,14 +30,17 @@ class Outlet:
     def __init__(self, pipe: Pipe, limits: Limits) -> None:
         self._pipe = pipe
         self.limits = limits
+        self._sending = threading.Lock()
 
     def send(self, message: object) -> None:
         """Sends plain Python values, or classes that the parent admits; waits while the pipe is full.
 
+        Any thread may send.
+
         Raises:
             BrokenPipeError: the parent is gone. Let it pass: the child then ends without a word.
         """
-        with wall_clock_paused():
+        with self._sending, wall_clock_paused():
             self._pipe.send(("message", message))
 
 

@@ -14,12 +14,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.sensor_health.report import TILES, Flicker
+from streaming.sensor_health.report import FLICKER_LEAST_S, TILES, Flicker
 from streaming.sensor_health.tally import SLOT_US
 
 LOWEST_HZ, HIGHEST_HZ = 20.0, 990.0
-LEAST_SLOTS, LENGTH_STEP, MOST_SLOTS = 2_000, 1_000, 8_000
-"""From one second to four; lengths whose transforms are fast."""
+LEAST_SLOTS, LENGTH_STEP, MOST_SLOTS = round(FLICKER_LEAST_S * 1e6 / SLOT_US), 1_000, 8_000
+"""Up to four seconds; lengths whose transforms are fast."""
 LEAST_EVENTS = 400
 """Of a tile in the window, below which its spectrum is not looked at."""
 FLOOR_BLOCK = 50

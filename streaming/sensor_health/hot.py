@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from streaming.compiled import I64, WRITE_I64, compiled
 from streaming.filters.settings import HotPixels
-from streaming.sensor_health.report import WORST, HotPixel, HotPixelsFound
+from streaming.sensor_health.report import HOT_LEAST_S, WORST, HotPixel, HotPixelsFound
 
 LEAST_HZ = 10.0
 LEAST_EVENTS = 8
-LEAST_SECONDS = 0.2
-"""In less time a moving edge looks like hot pixels."""
 FACTOR = HotPixels().factor
 """As the filter `hot_pixels` has it, so that what is named here is what it drops."""
 ROOM = 1 << 14
@@ -33,7 +31,7 @@ def find_hot(pixels: NDArray[np.uint32], seconds: float) -> HotPixelsFound:
         pixels: (H, W) events of every pixel.
         seconds: time in which they came.
     """
-    if seconds < LEAST_SECONDS:
+    if seconds < HOT_LEAST_S:
         return HotPixelsFound()
     median = median_of(pixels, np.zeros(MEDIAN_BINS, np.int64))
     least = max(LEAST_EVENTS, math.ceil(LEAST_HZ * seconds), math.ceil(FACTOR * (median + 1)))

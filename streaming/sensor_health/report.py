@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 COLUMNS, ROWS = 8, 6
@@ -10,6 +10,13 @@ COLUMNS, ROWS = 8, 6
 TILES = COLUMNS * ROWS
 WORST = 16
 """Hot pixels that are named."""
+
+HOT_LEAST_S = 0.2
+"""In less time a moving edge looks like hot pixels."""
+FLICKER_LEAST_S = 1.0
+"""In less time frequencies cannot be told apart."""
+FORGET_S = 5.0
+"""After so long a silence what was counted says nothing of now."""
 
 Level: TypeAlias = Literal["ok", "warn"]
 Topic: TypeAlias = Literal["rate", "hot_pixels", "flicker", "balance", "silence", "clock"]
@@ -59,7 +66,7 @@ class Clock:
     """The sensor's clock.
 
     Attributes:
-        backward: how often time ran back, since the source was opened.
+        backward: how often time ran back, in the last minute; in a recording, at all.
         forward: how often time leapt ahead of the wall clock by more than a second, likewise.
         standing: events come while their time does not go on.
         same_time_share: events with the time of the event before them, 0..1.
@@ -111,6 +118,12 @@ class SensorHealth:
     flicker: tuple[Flicker, ...]
     clock: Clock
     verdicts: tuple[Verdict, ...] = ()
+
+    def forgotten(self) -> SensorHealth:
+        """Without what was counted before a long silence."""
+        return replace(
+            self, seconds=0.0, events=0, on_share=None, tiles=(0.0,) * TILES, hot=HotPixelsFound(), flicker=()
+        )
 
     @property
     def level(self) -> Level:

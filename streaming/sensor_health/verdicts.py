@@ -1,17 +1,23 @@
-"""`judge`: findings in words, and which of them somebody should look at."""
+"""`judge`: findings in words, and which of them somebody should look at. No compiled code."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from streaming.sensor_health.flicker import LEAST_SLOTS
-from streaming.sensor_health.hot import LEAST_SECONDS as HOT_S
-from streaming.sensor_health.report import TILES, Level, SensorHealth, Topic, Verdict
-from streaming.sensor_health.tally import SLOT_US
+from streaming.sensor_health.report import (
+    FLICKER_LEAST_S,
+    FORGET_S,
+    HOT_LEAST_S,
+    TILES,
+    Level,
+    SensorHealth,
+    Topic,
+    Verdict,
+)
 
-HOT_SHARE, FLICKER_SHARE = 0.05, 0.1
+HOT_LEAST_SHARE, FLICKER_LEAST_SHARE = 0.05, 0.1
 """Of all events, from which on hot pixels or flicker are worth a warning."""
-FLICKER_S = LEAST_SLOTS * SLOT_US * 1e-6
 ON_SHARE = (0.15, 0.85)
 SILENT_S = 5.0
 LEAST_EVENTS = 1_000
@@ -37,6 +43,14 @@ def judge(found: SensorHealth, *, live: bool) -> tuple[Verdict, ...]:
     return tuple(Verdict(topic, *_levelled(*look(found))) for topic, look in topics.items())
 
 
+def aged(health: SensorHealth, seconds: float) -> SensorHealth:
+    """What is known `seconds` after a report of a live source that has said nothing since."""
+    silent_s = health.silent_s + seconds
+    later = replace(health, silent_s=silent_s, events_per_s=0.0)
+    later = later.forgotten() if silent_s > FORGET_S else later
+    return replace(later, verdicts=judge(later, live=True))
+
+
 def _levelled(bad: bool, words: str) -> tuple[Level, str]:
     return ("warn" if bad else "ok"), words
 
@@ -52,26 +66,30 @@ def _hot(found: SensorHealth) -> tuple[bool, str]:
     if not hot.count:
         return (
             False,
-            "no hot pixels" if found.seconds >= HOT_S else f"too short to tell hot pixels: {_short(found)}",
+            "no hot pixels"
+            if found.seconds >= HOT_LEAST_S
+            else f"too short to tell hot pixels: {_short(found)}",
         )
     worst = hot.worst[0]
     words = (
         f"{hot.count} hot pixel{'s' if hot.count > 1 else ''} with {hot.share:.0%} of events, "
         f"worst ({worst.x}, {worst.y}) at {_count(worst.rate_hz)} Hz"
     )
-    return found.events >= LEAST_EVENTS and hot.share >= HOT_SHARE, words
+    return found.events >= LEAST_EVENTS and hot.share >= HOT_LEAST_SHARE, words
 
 
 def _flicker(found: SensorHealth) -> tuple[bool, str]:
     if not found.flicker:
         return (
             False,
-            "no flicker" if found.seconds >= FLICKER_S else f"too short to tell flicker: {_short(found)}",
+            "no flicker"
+            if found.seconds >= FLICKER_LEAST_S
+            else f"too short to tell flicker: {_short(found)}",
         )
     words = ", ".join(
         f"{flicker.hz:.0f} Hz flicker in {flicker.share:.0%} of events" for flicker in found.flicker
     )
-    return found.flicker[0].share >= FLICKER_SHARE, words
+    return found.flicker[0].share >= FLICKER_LEAST_SHARE, words
 
 
 def _balance(found: SensorHealth) -> tuple[bool, str]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from streaming.events import Events
 from streaming.sensor_health.flicker import find_flicker
 from streaming.sensor_health.hot import find_hot
-from streaming.sensor_health.report import TILES, Clock, HotPixelsFound, SensorHealth
-from streaming.sensor_health.tally import BIN_US, BINS, Counts, Tally
+from streaming.sensor_health.report import FORGET_S, Clock, SensorHealth
+from streaming.sensor_health.tally import BIN_US, BINS, SLOT_US, Counts, Tally
 from streaming.sensor_health.verdicts import judge
 
-FORGET_S = float(BINS)
-"""After so long a silence what was counted says nothing of now."""
 LEAP_US = 1_000_000
+REMEMBER_S = 60.0
+MOST_JUMPS = 4096
 STANDING_EVENTS = 100
 
 
@@ -34,7 +33,9 @@ class HealthWatch:
         self._tally, self._live = Tally(width, height), live
         self._begun_s = self._came_s = time.monotonic()
         self._newest_us: int | None = None
-        self._total = self._backward = self._forward = 0
+        self._total = 0
+        self._backward: deque[float] = deque(maxlen=MOST_JUMPS)  # when
+        self._forward: deque[float] = deque(maxlen=MOST_JUMPS)
         self._before = (self._begun_s, 0, 0)  # when, total and newest time at the report before
 
     def add(self, events: Events, now_s: float | None = None) -> None:
@@ -51,7 +52,7 @@ class HealthWatch:
             return
         now_s = time.monotonic() if now_s is None else now_s
         if self._newest_us is not None:
-            self._check_clock(int(events.t_us[0]) - self._newest_us, now_s - self._came_s)
+            self._check_clock(int(events.t_us[0]) - self._newest_us, now_s)
         if self._live and now_s - self._came_s > FORGET_S:
             self._tally.clear()
         self._tally.add(events)
@@ -67,28 +68,29 @@ class HealthWatch:
         self._before = (now_s, self._total, self._newest_us or 0)
         return replace(found, verdicts=judge(found, live=self._live))
 
-    def _check_clock(self, step_us: int, waited_s: float) -> None:
-        self._backward += step_us < 0
+    def _check_clock(self, step_us: int, now_s: float) -> None:
+        if step_us < 0:
+            self._backward.append(now_s)
         # Half of what goes by on the wall may be missing: a replay at double speed leaps nowhere.
-        self._forward += self._live and step_us > LEAP_US and step_us > 2e6 * waited_s
+        elif self._live and step_us > LEAP_US and step_us > 2e6 * (now_s - self._came_s):
+            self._forward.append(now_s)
 
     def _found(self, counts: Counts, silent_s: float, now_s: float) -> SensorHealth:
-        forgotten = silent_s > FORGET_S or counts.events == 0
         tiles = counts.slots.sum(axis=0)  # (TILES, 2)
-        known_s = max(len(counts.slots) * 5e-4, 1e-9)
-        both = float(tiles.sum())
-        return SensorHealth(
+        known_s, both = max(len(counts.slots) * SLOT_US * 1e-6, 1e-9), float(tiles.sum())
+        found = SensorHealth(
             t_us=self._newest_us,
-            seconds=0.0 if forgotten else counts.seconds,
-            events=0 if forgotten else counts.events,
+            seconds=counts.seconds,
+            events=counts.events,
             events_per_s=self._rate(counts, now_s),
-            on_share=None if forgotten or both == 0 else float(tiles[:, 1].sum()) / both,
+            on_share=float(tiles[:, 1].sum()) / both if both else None,
             silent_s=silent_s,
-            tiles=(0.0,) * TILES if forgotten else _rates(tiles, known_s),
-            hot=HotPixelsFound() if forgotten else find_hot(counts.pixels, counts.seconds),
-            flicker=() if forgotten else find_flicker(counts.slots),
+            tiles=tuple((tiles.sum(axis=1) / known_s).tolist()),
+            hot=find_hot(counts.pixels, counts.seconds),
+            flicker=find_flicker(counts.slots),
             clock=self._clock(counts, now_s),
         )
+        return found.forgotten() if silent_s > FORGET_S else found
 
     def _rate(self, counts: Counts, now_s: float) -> float:
         if not self._live:
@@ -106,11 +108,11 @@ class HealthWatch:
             and self._newest_us == newest_us
         )
         share = counts.same_time / counts.events if counts.events else 0.0
-        return Clock(self._backward, self._forward, standing, share, counts.most_at_once)
-
-
-def _rates(tiles: NDArray[np.float32], seconds: float) -> tuple[float, ...]:
-    return tuple((tiles.sum(axis=1) / seconds).tolist())
+        after_s = now_s - REMEMBER_S if self._live else -math.inf
+        backward, forward = (
+            sum(at_s >= after_s for at_s in list(jumps)) for jumps in (self._backward, self._forward)
+        )
+        return Clock(backward, forward, standing, share, counts.most_at_once)
 
 
 class RecordingHealth:
