@@ -10,8 +10,10 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -138,3 +140,39 @@ def test_the_gpu_file_is_valid_beside_the_first(compose: Compose) -> None:
     run = subprocess.run(["docker", "compose", *files, "config"], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "nvidia" in run.stdout
+
+
+def test_a_camera_container_feeds_the_service_and_may_go_and_come_back(
+    compose: Compose, client: Client
+) -> None:
+    camera = ("--profile", "cameras")
+    compose(*camera, "up", "--detach")
+    wait_for(client, "live", more_than=10)
+    compose(*camera, "kill", "camera")
+    before = wait_for(client, "lost", more_than=10)
+    compose(*camera, "up", "--detach", "camera")
+    after = wait_for(client, "live", more_than=before["answers"] + 10)
+    assert after["id"] == before["id"]
+    client.stop_stream("camera")
+    compose(*camera, "rm", "--stop", "--force", "camera", "plug")
+
+
+def wait_for(client: Client, state: str, more_than: int) -> dict[str, Any]:
+    """The stream "camera" when its link is as wanted and it has so many answers."""
+    seen: list[Any] = []
+    for _ in range(120):
+        seen = [stream for stream in client.streams() if stream["name"] == "camera"]
+        if seen and seen[0]["link"]["state"] == state and seen[0]["answers"] > more_than:
+            found: dict[str, Any] = seen[0]
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"the camera's stream never was {state}: {seen}")
+
+
+def test_the_profile_that_observes_is_valid(compose: Compose) -> None:
+    run = subprocess.run(
+        ["docker", "compose", "--profile", "observe", "config"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert "9090" in run.stdout
+    assert "grafana" in run.stdout
