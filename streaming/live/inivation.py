@@ -21,7 +21,9 @@ from streaming.live.packets import IDLE_S
 COMMIT_EVERY: Final = timedelta(milliseconds=4)
 """Event time after which the library hands over what it has; its own default of 10 ms is a step of ours."""
 PAUSE_S: Final = 0.002
-"""Between two looks for events: the library has no call that waits."""
+QUIET_PAUSE_S: Final = 0.01
+"""Between two looks for events, while they come and after QUIET_S without: no call of the library waits."""
+QUIET_S: Final = 0.1
 
 COARSE_FINE: Final[Bias] = (Range(0, 7), Range(0, 255))
 CONTRAST: Final[Bias] = (Range(0, 17),)
@@ -114,6 +116,7 @@ class InivationCamera:
 
     def __init__(self, library: Any, camera: Any, name: str, wanted: Wanted) -> None:
         self._camera, self.name, self.dropped = camera, name, 0
+        self._came_s = time.monotonic()
         self.width, self.height = map(int, camera.getEventResolution())
         camera.setTimeInterval(COMMIT_EVERY)
         for setter in UNUSED:
@@ -126,12 +129,13 @@ class InivationCamera:
     def read(self) -> Events | None:
         deadline_s = time.monotonic() + IDLE_S
         while True:
-            events = self._next()
+            events, now_s = self._next(), time.monotonic()
             if events is not None:
+                self._came_s = now_s
                 return events
-            if time.monotonic() >= deadline_s:
+            if now_s >= deadline_s:
                 return None
-            time.sleep(PAUSE_S)
+            time.sleep(PAUSE_S if now_s - self._came_s < QUIET_S else QUIET_PAUSE_S)
 
     def close(self) -> None:
         self._camera = None  # the library closes a camera when nobody holds it any more
