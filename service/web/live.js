@@ -7,7 +7,7 @@ const SILENT_MS = 20_000;
 const PASSING = new Set([1001, 1006, 1012, 1013]);
 
 export class LiveStream {
-  // handlers: one function a message type, `picture(ImageBitmap)`, `gone(fatal, waitMs)` when the socket closed.
+  // handlers: `message(message)`, `picture(ImageBitmap)`, `gone(fatal, waitMs)` when the socket closed.
   constructor(id, width, handlers, picturesPerSecond = Infinity) {
     this.id = id;
     this.width = width;
@@ -52,7 +52,7 @@ export class LiveStream {
     const message = JSON.parse(data);
     this.attempt = 0;
     if (message.type === "error" && message.fatal) this.fatal = message;
-    this.handlers[message.type]?.(message);
+    this.handlers.message(message);
   }
 
   async decode(blob) {
@@ -64,7 +64,7 @@ export class LiveStream {
     try {
       const picture = await createImageBitmap(blob);
       if (this.closed) picture.close();
-      else this.handlers.picture?.(picture);
+      else this.handlers.picture(picture);
     } finally {
       this.decoding = false;
     }
@@ -76,7 +76,7 @@ export class LiveStream {
     if (PASSING.has(code)) this.fatal = null;
     const wait = BACKOFF_MS[Math.min(this.attempt, BACKOFF_MS.length - 1)];
     this.attempt += 1;
-    this.handlers.gone?.(this.fatal, wait);
+    this.handlers.gone(this.fatal, wait);
     if (!this.fatal) this.timer = setTimeout(() => this.connect(), wait);
   }
 

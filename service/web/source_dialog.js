@@ -2,7 +2,7 @@
 
 import { getJson, sendJson } from "/web/api.js";
 import { choice, dialog, field } from "/web/dialog.js";
-import { h, icon } from "/web/dom.js";
+import { h, icon, words } from "/web/dom.js";
 import { POLICIES } from "/web/panels/controls.js";
 import { prefs } from "/web/prefs.js";
 import { has } from "/web/service.js";
@@ -60,11 +60,12 @@ class Form {
   }
 
   choose(id) {
-    const [, , words, uri] = KINDS.find(([kind]) => kind === id);
+    const [, , what, uri] = KINDS.find(([kind]) => kind === id);
     for (const button of this.kinds.children) button.setAttribute("aria-pressed", String(button.dataset.kind === id));
-    this.help.textContent = words;
+    this.help.textContent = what;
     this.source.value = uri;
     this.keep.checked = ["network", "usb", "udp"].includes(id);
+    this.asked = (this.asked ?? 0) + 1;
     this.extra.replaceChildren();
     if (id === "usb") this.showCameras();
     if (id === "recording") this.showRecordings();
@@ -72,11 +73,14 @@ class Form {
 
   // Rows to pick a source from; nothing where the service has no such list.
   async pick(ask, rows, none) {
+    const asked = (this.asked = (this.asked ?? 0) + 1); // another kind may be chosen while a list is on its way
     this.extra.replaceChildren(h("p", { class: "muted" }, "Looking …"));
     try {
       const found = rows(await ask());
-      this.extra.replaceChildren(found.length ? h("ul", { class: "picks" }, found) : h("p", { class: "muted" }, none));
+      if (asked !== this.asked) return;
+      this.extra.replaceChildren(found.length ? h("ul", { class: "picks" }, found) : h("p", { class: "muted" }, none()));
     } catch (problem) {
+      if (asked !== this.asked) return;
       this.extra.replaceChildren(h("p", { class: "form-problem" }, `${problem.title}. ${problem.detail}`));
     }
   }
@@ -93,17 +97,23 @@ class Form {
 
   showCameras() {
     if (!has("/cameras")) return;
+    let advice = "";
+    const row = (one) => this.row(
+      "camera",
+      one.name,
+      [one.serial, one.speed_mbps && `${one.speed_mbps} Mbit/s`, words(one.state)].filter(Boolean).join(" · "),
+      one.state === "ready" ? one.uri : null,
+      [one.name, one.serial].filter(Boolean).join(" "),
+      [one.detail, one.advice].filter(Boolean).join(". "),
+    );
     this.pick(
-      () => getJson("/cameras"),
-      (answer) => (answer.cameras ?? []).map((one) => this.row(
-        "camera",
-        one.model ?? one.name ?? one.kind ?? "Camera",
-        [one.vendor, one.serial, one.uri].filter(Boolean).join(" · "),
-        one.uri,
-        [one.model ?? one.name, one.serial].filter(Boolean).join(" "),
-        one.problem ?? one.advice ?? "",
-      )),
-      "No camera is plugged in, or this account may not open it: docs/cameras.md has the udev rule.",
+      async () => {
+        const answer = await getJson("/cameras");
+        advice = answer.advice;
+        return answer;
+      },
+      (answer) => answer.cameras.map(row),
+      () => advice || "No camera is plugged in.",
     );
   }
 
@@ -111,7 +121,7 @@ class Form {
     this.pick(
       () => getJson("/recordings"),
       (answer) => answer.recordings.map((one) => this.row("recordings", one.name, `${one.format}, ${one.width} × ${one.height}`, `recording://${one.id}?speed=1&loop=1`, one.name)),
-      "No recording is kept yet. Upload one under Recordings.",
+      () => "No recording is kept yet. Upload one under Recordings.",
     );
   }
 

@@ -19,19 +19,17 @@ export class Watch {
     this.tracks = new TrackBook();
     stage.view.tracks = this.tracks;
     this.sayLink();
-    const kinds = ["hello", "detections", "tracks", "status", "link", "reset", "error", "zones", "zone", "alarm", "sensor"];
-    const taken = Object.fromEntries(kinds.map((kind) => [kind, (message) => this.take(kind, message)]));
     this.live = new LiveStream(
       stream.id,
       width,
-      { ...taken, picture: (picture) => this.takePicture(picture), gone: (fatal, waitMs) => this.gone(fatal, waitMs) },
+      { message: (message) => this.take(message), picture: (picture) => this.takePicture(picture), gone: (fatal, waitMs) => this.gone(fatal, waitMs) },
       picturesPerSecond,
     );
   }
 
-  take(kind, message) {
-    this[`take_${kind}`]?.(message);
-    this.handlers[kind]?.(message);
+  take(message) {
+    this[`take_${message.type}`]?.(message);
+    this.handlers[message.type]?.(message);
   }
 
   take_hello(message) {

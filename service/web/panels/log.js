@@ -41,6 +41,10 @@ export class Log {
     this.add("bad", `Alarm: ${message.name}`, message.what);
   }
 
+  sensor(message) {
+    this.add(message.level === "warn" ? "warn" : "good", `Sensor: ${words(message.topic)}`, message.words);
+  }
+
   reset(message) {
     this.add("warn", "Reset", `The network began anew: ${words(message.reason)}`);
   }

@@ -214,7 +214,7 @@ export class Zones {
 // Beside the name on the picture.
 function note(zone) {
   if (!zone.counts) return "";
-  return zone.kind === "zone" ? `${total(zone.counts.inside)}` : `${total(zone.counts.forward)} → ← ${total(zone.counts.backward)}`;
+  return zone.kind === "zone" ? `${total(zone.counts.inside)}` : `${total(zone.counts.forward)} →  ← ${total(zone.counts.backward)}`;
 }
 
 function figures(zone) {

@@ -79,7 +79,7 @@ class Alarms {
       "tr",
       { class: one.acknowledged ? "is-lost" : "unseen", dataset: { raised: one.id } },
       h("td", {}, moment(new Date(one.raised))),
-      h("td", {}, h("b", {}, one.name), one.test && h("span", { class: "tag" }, "test")),
+      h("td", {}, h("b", {}, one.name), " ", one.test && h("span", { class: "tag" }, "test")),
       h("td", {}, h("a", { href: `#/stream/${encodeURIComponent(one.stream)}` }, one.stream_name)),
       h("td", { class: "wrap" }, one.what + more),
       h("td", { class: "actions" }, button),
@@ -225,5 +225,5 @@ function noRules() {
 }
 
 function table(head, rows) {
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)));
+  return h("div", { class: "scroll" }, h("table", { class: "stacks" }, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)));
 }

@@ -39,7 +39,7 @@ class Settings {
     const theme = h(
       "div",
       { class: "segments", role: "group", "aria-label": "Theme" },
-      THEMES.map(([value, text]) => h("button", { type: "button", dataset: { theme: value }, "aria-pressed": String(prefs.theme === value), onclick: () => this.theme(theme, value) }, text)),
+      THEMES.map(([value, text]) => h("button", { type: "button", dataset: { value }, "aria-pressed": String(prefs.theme === value), onclick: () => this.theme(theme, value) }, text)),
     );
     const rate = choice(RATES, String(prefs.wallRate), { id: "wall-rate", onchange: (event) => remember({ wallRate: Number(event.target.value) }) });
     const threshold = h("input", {
@@ -62,7 +62,7 @@ class Settings {
 
   theme(group, value) {
     remember({ theme: value });
-    for (const button of group.children) button.setAttribute("aria-pressed", String(button.dataset.theme === value));
+    for (const button of group.children) button.setAttribute("aria-pressed", String(button.dataset.value === value));
   }
 
   links() {
@@ -70,8 +70,9 @@ class Settings {
   }
 
   async refresh() {
-    const health = await getJson("/health/ready").catch(() => null);
+    const [health, { streams }] = await Promise.all([getJson("/health/ready").catch(() => null), getJson("/streams").catch(() => ({ streams: [] }))]);
     if (this.closed) return;
+    this.names = new Map(streams.map((stream) => [stream.id, stream.name]));
     this.showHealth(health ?? {}, health !== null);
     this.timer = setTimeout(() => this.refresh(), EVERY_MS);
   }
@@ -99,12 +100,12 @@ class Settings {
       this.queues.replaceChildren(h("p", { class: "muted" }, "No stream is running."));
       return;
     }
-    const head = ["Queue", "Under load", "Waiting", "Oldest", "Dropped"];
+    const head = ["Stream", "Under load", "Waiting", "Oldest", "Dropped"];
     this.queues.replaceChildren(h(
       "table",
       { class: "dense" },
       h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, queues.map((queue) => h("tr", {}, [queue.name, words(queue.policy), `${queue.depth} of ${queue.bound}`, `${number(queue.oldest_ms)} ms`, number(queue.dropped)].map((cell) => h("td", {}, cell))))),
+      h("tbody", {}, queues.map((queue) => h("tr", {}, [this.names.get(queue.name) ?? queue.name, words(queue.policy), `${queue.depth} of ${queue.bound}`, `${number(queue.oldest_ms)} ms`, number(queue.dropped)].map((cell) => h("td", {}, cell))))),
     ));
   }
 
@@ -118,11 +119,13 @@ class Settings {
     const rows = [
       ["Classes", model.classes.join(", ")],
       ["Window", `${model.steps} steps of ${model.step_us / 1000} ms`],
+      ["Grid", known(model.grid, ([width, height]) => `${width} × ${height} cells`)],
       ["Threshold, overlap", `${known(model.threshold, String)}, ${known(model.iou, String)}`],
-      ["Weights", known(model.weights?.sha256, (sum) => sum.slice(0, 12), known(model.bytes, bytes))],
+      [`mAP50, ${known(model.metrics?.on, String)}`, known(model.metrics?.scores?.map50, (score) => number(score * 100, 1))],
+      ["Licence", known(model.licence, String)],
     ];
     const name = h("h3", {}, model.name, " ", is_default && h("span", { class: "tag good" }, "default"));
-    return h("article", {}, name, h("dl", { class: "pairs" }, rows.map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value)))));
+    return h("article", {}, name, h("dl", { class: "pairs" }, rows.map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value)))), model.good_for && h("p", { class: "muted" }, `Good for ${model.good_for}.`));
   }
 
   close() {

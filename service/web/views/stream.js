@@ -115,7 +115,7 @@ class StreamView {
       this.legend,
       iconButton("full", "Full screen (f)", { id: "full-screen", onclick: () => this.fullScreen() }),
     );
-    this.box = h("div", { class: "stage-box" }, zones?.bar, this.stage.root, this.tools);
+    this.box = h("div", { class: "stage-box" }, this.stage.root, this.tools, zones?.bar);
     return h("section", { class: "left", "aria-label": "View" }, this.box, h("div", { class: "below" }, counts?.root, log.root));
   }
 
@@ -169,6 +169,7 @@ class StreamView {
       zone: (message) => log.zone(message),
       alarm: (message) => log.alarm(message),
       sensor: (message) => sensor.sensor(message),
+      sensor_changed: (message) => log.sensor(message),
       clip: (message) => clips?.changed(message),
       state: (state, title, detail) => this.tellState(state, title, detail),
       gone: (fatal) => fatal && this.list.refresh(),
@@ -213,6 +214,7 @@ class StreamView {
   }
 
   showMode(mode) {
+    this.tools.hidden = mode !== "view"; // the drawing bar takes its place, so that the picture stays where it is
     for (const kind of ["zone", "line"]) this.tools?.querySelector(`#tool-${kind}`)?.setAttribute("aria-pressed", String(mode === kind));
     if (mode !== "view" && !prefs.zones) this.flip("zones");
   }

@@ -199,6 +199,7 @@ class Tile {
     this.stage = new Stage(`Events of ${stream.name}`, { compact: true });
     this.position = h("kbd", { class: "tile-key" });
     this.light = h("i", { class: "light" });
+    this.warning = h("span", { class: "tag warn", hidden: true }, "sensor");
     this.objects = h("span", { class: "objects" });
     this.figures = h("span", { class: "muted figures-line" });
     this.link = h("a", { class: "tile-link", href: `#/stream/${encodeURIComponent(stream.id)}` }, this.stage.root);
@@ -210,6 +211,7 @@ class Tile {
         {},
         this.light,
         h("h2", {}, stream.name),
+        this.warning,
         this.position,
         h("button", { type: "button", class: "icon quiet", "aria-label": `Stop ${stream.name}`, title: "Stop this stream", onclick: onStop }, icon("close")),
       ),
@@ -246,6 +248,9 @@ class Tile {
 
   measure(message) {
     say(this.figures, `${known(message.events_per_s, rate)} · ${known(message.behind_ms, (ms) => `${number(ms)} ms behind`)}`);
+    const warnings = message.sensor?.warnings ?? [];
+    this.warning.hidden = !warnings.length;
+    this.warning.title = warnings.join("; ");
   }
 
   close() {
