@@ -99,7 +99,11 @@ class ByteTracker:
         """Tracks that miss their box now, to boxes of another class that begin in their place."""
         begun = [at for at, name in names.items() if name not in self._tracks]
         found = set(names.values())
-        missed = [name for name, track in self._tracks.items() if not track.lost and name not in found]
+        missed = [
+            name
+            for name, track in self._tracks.items()
+            if name not in found and not track.lost and not self._over(track, t_us)
+        ]
         if not begun or not missed:
             return
         expected = np.array([self._tracks[name].expected_xyxy(t_us) for name in missed])
@@ -108,6 +112,9 @@ class ByteTracker:
             box, track = np.unravel_index(overlap.argmax(), overlap.shape)
             self._tracks[names[begun[box]]] = self._tracks.pop(missed[track])
             overlap[box], overlap[:, track] = 0, 0
+
+    def _over(self, track: Track, t_us: int) -> bool:
+        return track.seen_us + self._lost_us < t_us
 
     def _found(self, track: Track, t_us: int) -> Iterator[TrackChange]:
         if track.told:
@@ -121,7 +128,7 @@ class ByteTracker:
         for name, track in list(self._tracks.items()):
             if name in found:
                 continue
-            over = track.seen_us + self._lost_us < t_us
+            over = self._over(track, t_us)
             if over or not track.told:
                 del self._tracks[name]
             if track.told and (over or not track.lost):
