@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from streaming.errors import BadSource, SourceLost
 from streaming.events import MAX_PACKET_EVENTS, Events
 from streaming.live.camera import Wanted
+from streaming.live.inivation import InivationDriver
 from streaming.live.linked import Linked
 from streaming.live.packets import Region
+from streaming.live.prophesee import PropheseeDriver
 from streaming.live.usb import UsbSource, open_usb
 from streaming.sources import open_source
 from tests.streaming.live.standins import StandInCamera, StandInDriver
@@ -199,3 +202,11 @@ def test_packets_keep_columns_of_the_contract() -> None:
         found = next(source.packets())
     kinds = [column.dtype for column in (found.t_us, found.x, found.y, found.p)]
     assert kinds == [np.int64, np.uint16, np.uint16, np.uint8]
+
+
+@pytest.mark.parametrize("driver", [InivationDriver(), PropheseeDriver()], ids=lambda driver: driver.name)
+def test_every_model_and_bias_is_documented(driver: InivationDriver | PropheseeDriver) -> None:
+    text = Path("docs/cameras.md").read_text(encoding="utf8")
+    for model, biases in driver.models.items():
+        assert f"`usb://{model}`" in text
+        assert all(f"`{name}`" in text for name in biases)
