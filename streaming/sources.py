@@ -32,6 +32,7 @@ READERS: Mapping[str, str] = {
 """Where the reader of each format of `sniff.FORMATS` lives."""
 
 SCHEMES: dict[str, str] = {
+    "dv": "streaming.live.dv:open_dv",
     "sim": "streaming.simulate.source:open_simulation",
     "udp": "streaming.live.udp:open_udp",
     "usb": "streaming.live.usb:open_usb",

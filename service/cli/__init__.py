@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from model.errors import ModelError
-from service.cli import cameras, evaluating, networks, recordings, serving, streams, training
+from service.cli import camera, cameras, evaluating, networks, recordings, serving, streams, training
 from service.cli.terminal import errors as stderr
 from service.client import ServiceProblem
 from streaming.errors import StreamingError
@@ -24,6 +24,7 @@ app = typer.Typer(
 serving.register(app)
 streams.register(app)
 cameras.register(app)
+camera.register(app)
 recordings.register(app)
 networks.register(app)
 training.register(app)

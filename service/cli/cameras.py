@@ -91,7 +91,7 @@ def send(
     """Send events as UDP datagrams, to a `udp://` stream of a service or to faery."""
     from streaming.live.sending import open_sender
 
-    with open_sender(to) as sender, _opened(source, speed, loop) as opened:
+    with open_sender(to) as sender, opened_for_playing(source, speed, loop) as opened:
         info = opened.info
         errors.print(
             f"sending {escape(source)} to {escape(to)}; its receiver: "
@@ -110,7 +110,7 @@ def send(
         errors.print(f"[yellow]nobody listened[/] for at least {sender.unheard:,} of them")
 
 
-def _opened(source: str, speed: str, loop: bool) -> Source:
+def opened_for_playing(source: str, speed: str, loop: bool) -> Source:
     """A recording is played by the clock; a URI says itself how it is played."""
     from streaming.live.linked import Linked
     from streaming.replay import replayed
