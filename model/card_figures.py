@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from model.card import Card
+from model.card_tracking import tracking
 from model.energy import AC_PJ, MAC_PJ
 from model.markdown import code, figure, table
 
@@ -234,6 +235,7 @@ SECTIONS: tuple[tuple[str, str, Section], ...] = (
     ("On data sets", "data_sets", _data_sets),
     ("Real clips", "real_clips", _real_clips),
     ("Streaming", "streaming", _streaming),
+    ("Tracks", "tracking", tracking),
     ("Spikes and energy, a window", "activity", _energy),
     ("Against the conventional twin", "twin", _twin),
     ("Latency", "latency", _latency),

@@ -25,9 +25,10 @@ from training.errors import BadTraining
 from training.latency import measure_latency
 from training.measure import OnProgress, Report, json_values, measure
 from training.streaming_accuracy import StreamingSettings, measure_streaming
+from training.tracking_accuracy import CROWDED, measure_tracking
 from training.twin import check_twin, compare
 
-Part = Literal["accuracy", "conditions", "streaming", "latency", "twin", "data"]
+Part = Literal["accuracy", "conditions", "streaming", "tracking", "latency", "twin", "data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,20 @@ class EvaluationSettings:
         windows: held-out windows of the accuracy, of the twin and of the data; simulated ones are kept.
         condition_windows: windows of each condition.
         streaming: streets of the streaming accuracy.
+        tracking: streets on which ids are followed.
         beside: weights to watch the same streets with, by name or path of a card.
         rule: which boxes count in the accuracy; all by default.
         twin: card or weights of the conventional twin, for its part.
         data: a data set, as `training.datasets.spec` reads it, for its part.
         split: which of its recordings.
-        engine: what runs the steps of streaming and latency.
+        engine: what runs the steps of streaming, tracking and latency.
         cache: folder of the held-out windows; windows of data sets lie in a folder beside it.
     """
 
     windows: int = 1000
     condition_windows: int = 160
     streaming: StreamingSettings = field(default_factory=StreamingSettings)
+    tracking: StreamingSettings = field(default_factory=partial(StreamingSettings, scene=CROWDED))
     beside: str | None = None
     rule: BoxRule | None = None
     twin: str | Path | None = None
@@ -117,6 +120,9 @@ def evaluate(
         metrics["streaming"] = json_values(asdict(streaming))
         if settings.beside is not None:
             metrics["streaming_beside"] = _beside(settings.beside, settings, told["streaming"])
+    if "tracking" in parts:
+        tracking = measure_tracking(_detector(model, settings), settings.tracking, told["tracking"])
+        metrics["tracking"] = json_values(asdict(tracking))
     if "latency" in parts:
         metrics["latency"] = json_values(asdict(measure_latency(_detector(model, settings))))
     if "data" in parts:

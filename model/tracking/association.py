@@ -19,12 +19,13 @@ NO_XYXY, NO_SCORE, NO_LABEL = np.zeros((0, 4), np.float32), np.zeros(0, np.float
 
 
 class Association:
-    """Tracks by the library's names, UUIDs that never come again."""
+    """Tracks by the library's names, UUIDs that never come again; the first boxes are those of `begun_us`."""
 
-    def __init__(self, settings: TrackerSettings) -> None:
+    def __init__(self, settings: TrackerSettings, begun_us: int) -> None:
         self._settings = settings
         self._frame_us, self._lost_us = round(settings.frame_ms * 1e3), round(settings.lost_ms * 1e3)
-        self._begin(0)
+        self._library = self._new_library()
+        self._begun_us = self._last_us = self._boxes_us = begun_us
 
     def names(self, xyxy: NDArray[np.float32], score: NDArray[np.float32], t_us: int) -> list[str | None]:
         """The track of each box, None without one.
@@ -46,11 +47,14 @@ class Association:
         return [None if each is None else each.uuid for each in found]
 
     def _begin(self, t_us: int) -> None:
-        self._library = ByteTrack(
+        self._library = self._new_library()
+        self._begun_us = self._last_us = self._boxes_us = t_us
+
+    def _new_library(self) -> ByteTrack:
+        return ByteTrack(
             high_conf=self._settings.high, iou=self._settings.iou, update=GAIN,
             lifespan_ns=self._lost_us * 1000,
         )  # fmt: skip
-        self._begun_us = self._last_us = self._boxes_us = t_us
 
     def _pass(self, t_us: int) -> None:
         """Lets the frames pass that lie before `t_us`."""

@@ -1,8 +1,8 @@
 """`ByteTracker`: boxes that go together get a number, and what becomes of them is told.
 
-Boxes go on with tracks of their own class alone. Where a track misses its box, and a box of another class
-begins in its place, the track takes that box: the network has changed its mind about the same thing. The
-class of a track is that of most votes.
+Boxes go on with tracks of their own class alone. Where a track misses its box and a new one begins in its
+place, mostly of another class, the track takes it: the network has changed its mind about the same thing. The class
+of a track is that of most votes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from model.tracking.track import Track
 from model.tracking.tracks import NO_TRACK, TrackChange, Tracked
 
 SAME_PLACE_IOU = 0.5
-"""Least overlap of a box with where a track of another class is expected, to be taken for the same thing."""
+"""Least overlap of a new box with where a track is expected, to be taken for the same thing."""
 
 
 class ByteTracker:
@@ -42,7 +42,9 @@ class ByteTracker:
         self.floor = settings.low
         self._classes, self._settings = classes, settings
         self._lost_us, self._velocity_us = round(settings.lost_ms * 1e3), round(settings.velocity_ms * 1e3)
-        self._begin()
+        self._associations: dict[int, Association] = {}  # by class
+        self._tracks: dict[str, Track] = {}  # by the library's name
+        self._last_us: int | None = None
 
     def update(self, detections: Detections, t_us: int) -> Tracked:
         """The next answer.
@@ -75,13 +77,10 @@ class ByteTracker:
     def end_all(self) -> tuple[TrackChange, ...]:
         """Ends every track; the next answer may be of any time."""
         ended = [track.change("end", self._last_us or 0) for track in self._tracks.values() if track.told]
-        self._begin()
+        self._associations.clear()
+        self._tracks.clear()
+        self._last_us = None
         return _by_id(ended)
-
-    def _begin(self) -> None:
-        self._associations: dict[int, Association] = {}  # by class
-        self._tracks: dict[str, Track] = {}  # by the library's name
-        self._last_us: int | None = None
 
     def _names(self, detections: Detections, t_us: int) -> dict[int, str]:
         """The library's name of the track of each box (by its place among them) that has one."""
@@ -89,14 +88,14 @@ class ByteTracker:
         strong = detections.score >= self.floor
         for label in {*self._associations, *detections.label[strong].tolist()}:
             if label not in self._associations:
-                self._associations[label] = Association(self._settings)
+                self._associations[label] = Association(self._settings, t_us)
             at = np.flatnonzero(strong & (detections.label == label))
             of = self._associations[label].names(detections.xyxy[at], detections.score[at], t_us)
             names |= {place: name for place, name in zip(at.tolist(), of, strict=True) if name is not None}
         return dict(sorted(names.items()))
 
     def _hand_over(self, detections: Detections, names: Mapping[int, str], t_us: int) -> None:
-        """Tracks that miss their box now, to boxes of another class that begin in their place."""
+        """Tracks that miss their box now, to boxes that begin in their place."""
         begun = [at for at, name in names.items() if name not in self._tracks]
         found = set(names.values())
         missed = [

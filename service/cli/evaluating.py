@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from training.evaluate import Evaluation, EvaluationSettings, Part
 
 
+QUIET = "sim://street?"
+"""The street of the streaming accuracy; tracking has a fuller one."""
+
+
 class Protocol(StrEnum):
     """Which boxes count."""
 
@@ -47,6 +51,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="Name of a shipped model, or path of a card.")] = DEFAULT_MODEL,
     conditions: Annotated[bool, typer.Option("--conditions", help="Light, cameras, sensors, steps.")] = False,
     streaming: Annotated[bool, typer.Option("--streaming", help="On streets, with latency charged.")] = False,
+    tracking: Annotated[bool, typer.Option("--tracking", help="Ids that last, on crowded streets.")] = False,
     latency: Annotated[
         bool, typer.Option("--latency", help="CPU ms a step and an answer, one core.")
     ] = False,
@@ -60,14 +65,14 @@ def evaluate(
     condition_windows: Annotated[int, typer.Option(min=1, help="Windows of each condition.")] = 160,
     streets: Annotated[int, typer.Option(min=1, help="Streets to watch.")] = 4,
     seconds: Annotated[float, typer.Option(min=1, help="Of each street.")] = 10.0,
-    scene: Annotated[str, typer.Option(help="Streets of other sensors or light.")] = "sim://street?",
+    scene: Annotated[str | None, typer.Option(help="Streets of other sensors, light or crowds.")] = None,
     latency_ms: Annotated[
         float | None, typer.Option(min=0, help="Charged in streaming; measured by default.")
     ] = None,
     beside: Annotated[
         str | None, typer.Option(help="With --streaming: other weights on the same streets.")
     ] = None,
-    engine: Annotated[Runner, typer.Option(help="For streaming and latency.")] = Runner.ONNX,
+    engine: Annotated[Runner, typer.Option(help="For streaming, tracking, latency.")] = Runner.ONNX,
     protocol: Annotated[
         Protocol, typer.Option(help="prophesee: boxes under 30 px diagonal or 10 px side do not count.")
     ] = Protocol.COCO,
@@ -79,12 +84,14 @@ def evaluate(
     from training.datasets import BoxRule
     from training.evaluate import EvaluationSettings, write_card, write_report
     from training.streaming_accuracy import StreamingSettings
+    from training.tracking_accuracy import CROWDED
 
-    asked = {"conditions": conditions, "streaming": streaming, "latency": latency}
+    asked = {"conditions": conditions, "streaming": streaming, "tracking": tracking, "latency": latency}
     settings = EvaluationSettings(
         windows=windows,
         condition_windows=condition_windows,
-        streaming=StreamingSettings(streets, seconds, scene, latency_ms),
+        streaming=StreamingSettings(streets, seconds, scene or QUIET, latency_ms),
+        tracking=StreamingSettings(streets, seconds, scene or CROWDED),
         beside=beside,
         rule=BoxRule() if protocol is Protocol.PROPHESEE else None,
         twin=twin,
@@ -139,6 +146,8 @@ def _tables(metrics: dict[str, Any]) -> Iterator[Table | str]:
             f"{s['streets']} streets of {s['seconds']:g} s: offline mAP50 {_of(s['offline_map50'])}, "
             f"streaming mAP50 {_of(s['map50'])} at {_of(s['latency_ms'])} ms ({s['dropped']} windows dropped)"
         )
+    if "tracking" in metrics:
+        yield _tracking(metrics["tracking"])
     if "latency" in metrics:
         took = metrics["latency"]
         yield (
@@ -148,6 +157,19 @@ def _tables(metrics: dict[str, Any]) -> Iterator[Table | str]:
     for name, block in metrics.get("data_sets", {}).items():
         yield from _accuracy(block, f"windows of {name}")
         yield from _unmatched(block)
+
+
+def _tracking(block: dict[str, Any]) -> Table:
+    title = (
+        f"{block['streets']} streets of {block['seconds']:g} s, {block['objects']} objects, "
+        f"{block['crossings']} crossings, {block['hidden']} times hidden"
+    )
+    table = Table("ids by", "HOTA", "DetA", "AssA", "IDF1", "MOTA", "switches", "tracks", title=title)
+    for name in ("tracker", "overlap", "named", "true_boxes"):
+        row = block[name]
+        shares = (_of(row[key]) for key in ("hota", "det_a", "ass_a", "idf1", "mota"))
+        table.add_row(name.replace("_", " "), *shares, str(row["switches"]), str(row["tracks"]))
+    return table
 
 
 def _delays(metrics: dict[str, Any]) -> Table:

@@ -48,6 +48,9 @@ def test_parts_that_are_named_are_all_that_is_measured(weights: Path) -> None:
     found = json.loads(evaluate(weights, "--streaming", *STREET, "--json").stdout)
     assert set(found) == {"streaming"}
     assert found["streaming"]["latency_ms"] == 5
+    printed = evaluate(weights, "--tracking", *STREET).stdout
+    for words in ("HOTA", "switches", "true boxes"):
+        assert words in printed
     twin = twin_weights(weights.parent)
     printed = evaluate(weights, "--twin", twin, "--windows", 2).stdout
     assert "twin twin: mAP50" in printed

@@ -102,4 +102,5 @@ def _overlaps(moment: Moment) -> NDArray[np.float64]:
     """(truth, found) IoU, 0 between classes."""
     truth, found = moment.truth, moment.found
     overlap = iou_xyxy(truth.xyxy[:, None].astype(np.float64), found.xyxy[None].astype(np.float64))
-    return overlap * (truth.label[:, None] == found.label[None])
+    of_a_class: NDArray[np.float64] = np.where(truth.label[:, None] == found.label[None], overlap, 0.0)
+    return of_a_class
