@@ -68,10 +68,15 @@ export function upload(file, query, onProgress) {
   return { done, cancel: () => request.abort() };
 }
 
-// Answers as the service makes them: one JSON object a line.
-export async function* detectLines(recording, query, signal) {
+// Answers of a kept recording as the service makes them.
+export function detectLines(recording, query, signal) {
   const path = `/detect?${new URLSearchParams({ recording, ...query })}`;
-  const response = await call(path, { method: "POST", headers: { Accept: "application/x-ndjson" }, signal });
+  return jsonLines(path, { method: "POST", headers: { Accept: "application/x-ndjson" }, signal });
+}
+
+// One JSON object a line, as they arrive.
+export async function* jsonLines(path, options) {
+  const response = await call(path, options);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {

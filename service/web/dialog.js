@@ -41,9 +41,13 @@ export async function confirmed(title, text, yes) {
   return answer === true;
 }
 
-// A labelled field of a form.
+let hints = 0;
+
+// A labelled field of a form. The hint describes the control, and is no part of its name.
 export function field(label, control, hint = null) {
-  return h("label", { class: "field" }, h("span", {}, label), control, hint && h("small", {}, hint));
+  const id = hint && `hint-${(hints += 1)}`;
+  if (hint) control.setAttribute("aria-describedby", id);
+  return h("div", { class: "field" }, h("label", {}, h("span", {}, label), control), hint && h("small", { id }, hint));
 }
 
 export function choice(options, chosen, attributes = {}) {

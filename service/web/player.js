@@ -2,10 +2,12 @@
 
 import { timeline } from "/web/charts.js";
 import { h, iconButton, say } from "/web/dom.js";
+import { TrackBook } from "/web/draw.js";
 import { Stage } from "/web/stage.js";
 
 const PICTURE_WIDTH = 960;
 const KEPT_PICTURES = 200;
+const TAIL_US = 2_500_000;
 const FASTEST_MS = 40; // between two answers that are shown: more cannot be seen
 const SPEEDS = [["0.25", "¼ ×"], ["0.5", "½ ×"], ["1", "1 ×"], ["2", "2 ×"], ["4", "4 ×"]];
 
@@ -19,6 +21,7 @@ export class Player {
     this.threshold = 0.25;
     this.pictures = new Map();
     this.stage = new Stage(`Events of ${recording.name} with detected objects`, { attributes: { id: "view" } });
+    this.stage.view.tracks = this.book = new TrackBook();
     this.stage.resize([recording.width, recording.height]);
     this.stage.say("connecting", "Opening the recording");
     this.playButton = this.makeButton("play", "Play (space)");
@@ -75,8 +78,23 @@ export class Player {
     this.onMoment(answer, this.shown(answer));
     const picture = await this.picture(answer.t_us[1]);
     if (this.closed || this.index !== index) return;
+    this.follow(index);
     this.stage.view.show(picture, this.shown(answer));
     this.stage.say("live", "");
+  }
+
+  // Tails as they were at this moment, whichever way one came to it.
+  follow(index) {
+    this.book.clear();
+    let from = index;
+    while (from > 0 && this.answers[index].t_us[1] - this.answers[from].t_us[1] < TAIL_US) from -= 1;
+    for (const answer of this.answers.slice(from, index + 1)) this.book.take(answer.t_us[1], answer.boxes.filter((box) => box.track_id && box.score >= this.threshold).map(changeOf));
+  }
+
+  // The first answer that ends at `t_us` or later.
+  seekTime(t_us) {
+    const index = this.answers.findIndex((answer) => answer.t_us[1] >= t_us);
+    if (this.answers.length) this.seek(index < 0 ? this.answers.length - 1 : index);
   }
 
   async picture(t_us) {
@@ -151,4 +169,8 @@ export class Player {
     this.stage.close();
     this.pictures.clear();
   }
+}
+
+function changeOf({ track_id, label, score, xyxy }) {
+  return { change: "update", track_id, label, score, xyxy, velocity_px_s: [0, 0], votes: {}, age_ms: 0 };
 }

@@ -1,160 +1,245 @@
-"""The live page in a real browser: what is drawn, what an upload shows, what a broken file says."""
+"""The operator's page in a real browser: the wall, one stream, keys, themes, phones, and what it may load."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
-import numpy as np
+import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.browsing import (
+    BOXES,
+    LIT_PIXELS,
+    PATIENCE_MS,
+    STREET,
+    eventually,
+    lan_stream,
+    listen,
+    open_stream,
+    start_stream,
+    stop_all,
+)
 from tests.servers import RunningServer
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE_MS = 60_000
 
 pytestmark = pytest.mark.browser
 
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs Debian's chromium at {CHROMIUM}: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
+ANSWERS = "Number(document.querySelector('[data-stream=\"{}\"]').dataset.answers)"
+VIEWS = ("", "#/history", "#/alarms", "#/recordings", "#/settings")
 
 
-@pytest.fixture
-def page(browser: Browser, server: RunningServer) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 860})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
+def streams_of(server: RunningServer) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = httpx.get(f"{server.url}/streams", timeout=30).json()["streams"]
+    return found
+
+
+def test_the_first_page_starts_the_demo_and_whoever_stops_it_is_not_given_it_again(
+    browser: Browser, server: RunningServer, faults: list[str]
+) -> None:
+    stop_all(server)
+    page = browser.new_page()
+    listen(page, faults)
     page.goto(server.url)
-    yield page
-    context.close()
-    assert not faults, f"the page raised {faults}"
+    tile = page.locator(".tile[data-name=demo]")
+    expect(tile).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    assert [stream["source"] for stream in streams_of(server)] == [STREET]
+    page.get_by_role("button", name="Stop demo").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("No streams yet")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("No streams yet")).to_be_visible()
+    assert streams_of(server) == []
+    page.context.close()
 
 
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three windows of a bar that moves to the right."""
-    rng = np.random.default_rng(5)
-    t_us = np.sort(rng.integers(0, 120_000, 30_000))
-    x = 60 + t_us // 1000 + rng.integers(0, 4, len(t_us))
-    y = rng.integers(60, 200, len(t_us))
-    path = tmp_path_factory.mktemp("page") / "bar.npy"
-    np.save(path, np.stack([t_us, x, y, rng.integers(0, 2, len(t_us))], 1))
-    return path
+def test_two_streams_on_the_wall_each_with_its_own_boxes_and_keys(page: Page, server: RunningServer) -> None:
+    with lan_stream(server, "lan") as lan:
+        street = start_stream(server, STREET, "street")
+        for stream in (lan, street):
+            tile = page.locator(f".tile[data-stream='{stream}']")
+            expect(tile).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+            eventually(page, ANSWERS.format(stream) + " > 2")
+        expect(page.locator("#summary")).to_have_text("2 live")
+        expect(page.locator(f".tile[data-stream='{street}'] .objects .swatch").first).to_be_visible()
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("link", name="lan: Live")).to_be_focused()
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("link", name="street: Live")).to_be_focused()
+        page.keyboard.press("1")
+        expect(page.get_by_role("heading", name="lan", exact=True)).to_be_visible()
+        expect(page.get_by_role("button", name="Next stream")).to_be_enabled()
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("heading", name="street", exact=True)).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(".tile")).to_have_count(2)
 
 
-# How many pixels of the view differ from its background.
-LIT_PIXELS = """() => {
-    const canvas = document.getElementById("view");
-    const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-    let lit = 0;
-    for (let i = 0; i < data.length; i += 4) lit += data[i] + data[i + 1] + data[i + 2] > 120;
-    return lit;
-}"""
+def test_a_stream_is_added_and_stopped_on_the_page(
+    page: Page, server: RunningServer, faults: list[str]
+) -> None:
+    page.keyboard.press("n")
+    dialog = page.get_by_role("dialog", name="Add a stream")
+    source = dialog.get_by_role("textbox", name="Source", exact=True)
+    dialog.get_by_role("button", name="Simulator").click()
+    source.fill("nonsense://here")
+    dialog.get_by_role("button", name="Start").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("nonsense")
+    faults.clear()  # the refusal
+    source.fill("sim://street?seed=3&width=64&height=64")
+    dialog.get_by_label("Name").fill("corner")
+    dialog.get_by_role("button", name="Start").click()
+    tile = page.locator(".tile[data-name=corner]")
+    expect(tile).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    (stream,) = streams_of(server)
+    assert (stream["name"], stream["keep"]) == ("corner", False)
+    open_stream(page, stream["id"])
+    page.get_by_role("button", name="Stop stream").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("No streams yet")).to_be_visible()
+    assert streams_of(server) == []
 
 
-def eventually(page: Page, expression: str, patience_ms: int = PATIENCE_MS) -> None:
-    """Waits until `expression` is true; asks from outside, because the page's own policy forbids `eval`."""
-    deadline = time.monotonic() + patience_ms / 1000
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, f"never true: {expression}"
-        page.wait_for_timeout(50)
-
-
-def choose_upload(page: Page, path: Path) -> None:
-    page.get_by_role("tab", name="Upload").click()
-    page.locator("#file").set_input_files(path)
-
-
-def test_live_events_and_boxes_are_drawn(page: Page) -> None:
-    expect(page.locator("#status")).to_have_text("Live", timeout=PATIENCE_MS)
-    eventually(page, "Number(document.getElementById('view').dataset.boxes) > 0")
+def test_events_boxes_tracks_and_figures_of_one_stream(page: Page, server: RunningServer) -> None:
+    open_stream(page, start_stream(server, STREET, "street"))
+    eventually(page, f"{BOXES} > 0")
     eventually(page, f"({LIT_PIXELS})() > 1000")
     expect(page.locator("#legend li").first).to_be_visible()
-    for figure in ("rate", "behind", "firing", "energy", "answers"):
+    for figure in ("rate", "behind", "firing", "energy", "answers", "waiting"):
         expect(page.locator(f"#{figure}")).not_to_have_text("\u2013")
+    track = page.locator("#tracks tbody tr").first
+    expect(track).to_contain_text("px/s")
+    eventually(page, "/^#[1-9]/.test(document.querySelector('#tracks tbody td')?.textContent ?? '')")
 
 
-def test_the_threshold_takes_effect_at_once(page: Page) -> None:
-    page.locator("#threshold").fill("0.05")
-    eventually(page, "Number(document.getElementById('view').dataset.boxes) > 0")
-    page.locator("#threshold").fill("0.95")
-    expect(page.locator("#threshold-value")).to_have_text("0.95")
-    eventually(page, "Number(document.getElementById('view').dataset.boxes) === 0", 2_000)
+def test_the_threshold_counts_at_once_and_reaches_the_service(page: Page, server: RunningServer) -> None:
+    stream = start_stream(server, STREET, "street")
+    open_stream(page, stream)
+    with page.expect_response(lambda response: response.request.method == "PATCH"):
+        page.locator("#threshold").fill("0.05")
+    eventually(page, f"{BOXES} > 0")
+    with page.expect_response(lambda response: response.request.method == "PATCH") as changed:
+        page.locator("#threshold").fill("0.95")
+        expect(page.locator("#threshold-value")).to_have_text("0.95")
+        eventually(page, f"{BOXES} === 0", 2_000)
+    assert changed.value.json()["threshold"] == 0.95
 
 
-def test_an_upload_is_analysed_and_can_be_scrubbed(page: Page, recording: Path) -> None:
-    choose_upload(page, recording)
-    expect(page.locator("#status")).to_have_text("Analysed")
-    expect(page.locator("#answers")).to_have_text("3")
-    page.locator("#scrub").fill("2")
-    expect(page.locator("#clock")).to_have_text("0.120 s")
-    eventually(page, f"({LIT_PIXELS})() > 500")
+def test_keys_pause_help_and_full_screen(page: Page, server: RunningServer) -> None:
+    with lan_stream(server, "lan") as stream:
+        open_stream(page, stream)
+        page.keyboard.press(" ")
+        expect(page.locator("#status")).to_have_text("Paused")
+        expect(page.get_by_role("button", name="Go on")).to_be_visible()
+        page.locator("h1").click()  # away from the button, which would take the key itself
+        page.keyboard.press(" ")
+        expect(page.locator("#status")).to_have_text("Live")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        page.keyboard.press("f")
+        eventually(page, "document.fullscreenElement !== null")
+        page.keyboard.press("f")
+        eventually(page, "document.fullscreenElement === null")
 
 
-def test_a_source_that_starts_late_does_not_take_the_view(page: Page, recording: Path) -> None:
-    expect(page.locator("#status")).to_have_text("Live")
-    page.locator("#seed").fill("77")
-    held: list[Route] = []
-    page.route("**/streams", lambda route: held.append(route) if is_start(route) else route.continue_())
-    page.locator("#start-sim").click()
-    choose_upload(page, recording)
-    expect(page.locator("#status")).to_have_text("Analysed")
-    with page.expect_response(lambda response: response.request.method == "POST"):
-        held[0].continue_()
-    page.wait_for_timeout(1_000)
-    expect(page.locator("#status")).to_have_text("Analysed")
-    expect(page.locator("#scrub")).to_be_visible()
+def test_themes_follow_the_system_or_the_person(page: Page) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(ground)
+    page.emulate_media(color_scheme="light")
+    light = page.evaluate(ground)
+    assert dark != light
+    page.locator(".nav").get_by_role("link", name="Settings").click()
+    page.get_by_role("button", name="Dark").click()
+    assert page.evaluate(ground) == dark
+    page.reload()
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate(ground) == dark
+    page.get_by_role("button", name="As the system").click()
+    assert page.evaluate(ground) == light
 
 
-def is_start(route: Route) -> bool:
-    return route.request.method == "POST" and route.request.url.endswith("/streams")
+def test_motion_stops_for_those_who_ask_for_that(page: Page, server: RunningServer) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    with lan_stream(server, "lan") as stream:
+        open_stream(page, stream)
+        assert page.evaluate("getComputedStyle(document.getElementById('view')).transitionDuration") == "0s"
 
 
-def test_a_recording_once_uploaded_can_be_replayed(page: Page, recording: Path) -> None:
-    choose_upload(page, recording)
-    expect(page.locator("#status")).to_have_text("Analysed")
-    page.get_by_role("tab", name="Replay").click()
-    page.locator("#recordings li", has_text="bar.npy").first.get_by_role("button", name="Replay").click()
-    expect(page.locator("#status")).to_have_text("Live")
-    expect(page.locator("#caption")).to_contain_text("bar.npy, replayed")
-    eventually(page, "Number(document.getElementById('answers').textContent) > 3")
+def test_it_fits_a_phone_and_its_targets_fit_a_finger(
+    browser: Browser, server: RunningServer, faults: list[str]
+) -> None:
+    stop_all(server)
+    with lan_stream(server, "lan") as stream:
+        context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+        page = context.new_page()
+        listen(page, faults)
+        for view in (*VIEWS, f"#/stream/{stream}"):
+            page.goto(f"{server.url}/{view}")
+            expect(page.locator("main h1").first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, view
+            small = page.evaluate(
+                """() => [...document.querySelectorAll("button, .button, .nav a, select")]
+                    .filter((one) => one.offsetParent && one.getBoundingClientRect().height < 39.5)
+                    .map((one) => one.outerHTML)"""
+            )
+            assert not small, view
+        context.close()
 
 
-def test_a_broken_file_says_what_is_wrong(page: Page, tmp_path: Path) -> None:
-    broken = tmp_path / "holiday.raw"
-    broken.write_bytes(b"this is no recording at all\n" * 20)
-    choose_upload(page, broken)
-    expect(page.get_by_role("alert")).to_be_visible()
-    expect(page.locator("#problem-title")).to_have_text("The format is unknown")
-    expect(page.locator("#problem-detail")).to_contain_text("aedat4", ignore_case=True)
-    page.get_by_role("button", name="Dismiss").click()
-    expect(page.get_by_role("alert")).to_be_hidden()
+def test_every_control_has_a_name(page: Page, server: RunningServer) -> None:
+    with lan_stream(server, "lan") as stream:
+        session = page.context.new_cdp_session(page)
+        for view in (*VIEWS, f"#/stream/{stream}"):
+            page.goto(f"{server.url}/{view}")
+            expect(page.locator("main h1").first).to_be_visible()
+            nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+            controls = [node for node in nodes if not node["ignored"] and role_of(node) in CONTROLS]
+            nameless = [role_of(node) for node in controls if not node.get("name", {}).get("value")]
+            assert len(controls) > 6, view
+            assert not nameless, view
 
 
-def test_it_fits_a_phone(browser: Browser, server: RunningServer) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = context.new_page()
-    page.goto(server.url)
-    expect(page.locator("#status")).to_have_text("Live", timeout=PATIENCE_MS)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    context.close()
+CONTROLS = {"button", "link", "checkbox", "slider", "combobox", "textbox", "spinbutton"}
+
+
+def role_of(node: dict[str, Any]) -> str:
+    return str(node.get("role", {}).get("value", ""))
+
+
+def test_nothing_comes_from_elsewhere_and_the_policy_holds(page: Page, server: RunningServer) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    answer = page.goto(server.url)
+    assert answer is not None
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+    assert "unsafe" not in policy
+    with lan_stream(server, "lan") as stream:
+        for view in (*VIEWS, f"#/stream/{stream}"):
+            page.goto(f"{server.url}/{view}")
+            expect(page.locator("main h1").first).to_be_visible()
+    foreign = [url for url in asked if not url.startswith((server.url, "data:", "blob:"))]
+    assert len(asked) > 20
+    assert not foreign
+
+
+def test_a_view_that_is_not_there_and_a_stream_that_is_gone_say_so(page: Page, faults: list[str]) -> None:
+    page.goto(page.url + "#/nowhere")
+    expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    page.goto(page.url.split("#")[0] + "#/stream/0123456789ab")
+    expect(page.get_by_role("heading", name="This stream is gone")).to_be_visible()
+    page.get_by_role("link", name="All streams", exact=True).click()
+    expect(page.get_by_text("No streams yet")).to_be_visible()
+    faults.clear()  # the 404
+
+
+def test_a_service_that_goes_away_is_missed_and_welcomed_back(page: Page, faults: list[str]) -> None:
+    expect(page.locator("#service")).to_have_text("Ready")
+    page.context.set_offline(True)
+    expect(page.locator("#service")).to_have_text("Unreachable", timeout=20_000)
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    page.context.set_offline(False)
+    expect(page.locator("#service")).to_have_text("Ready")
+    faults.clear()  # requests that found no network

@@ -38,7 +38,8 @@ export class Log {
   }
 
   alarm(message) {
-    this.add("bad", `Alarm: ${message.name}`, message.what);
+    if (message.acknowledged) this.add("good", `Alarm: ${message.name}`, "acknowledged");
+    else this.add("bad", `Alarm: ${message.name}`, message.what);
   }
 
   sensor(message) {

@@ -6,9 +6,11 @@ import { h, known, number, rate, say } from "/web/dom.js";
 const EVERY = 6; // answers between two changes of the figures: what changes 25 times a second cannot be read
 
 export class Measures {
-  constructor() {
+  // live: figures of a stream that runs; else those of one moment of a recording.
+  constructor({ live = true } = {}) {
     this.charts = { rate: new Sparkline(), behind: new Sparkline() };
     this.latency = new LatencyBar();
+    this.live = live;
     this.answers = 0;
     this.values = {};
     const figure = (id, name, chart = null) => {
@@ -23,14 +25,14 @@ export class Measures {
       h(
         "dl",
         { class: "figures" },
-        figure("rate", "Event rate", this.charts.rate),
-        figure("behind", "Behind", this.charts.behind),
+        figure("rate", "Event rate", live ? this.charts.rate : null),
+        live && figure("behind", "Behind", this.charts.behind),
         figure("firing", "Firing rate"),
         figure("energy", "Energy per answer"),
-        figure("answers", "Answers"),
+        live && figure("answers", "Answers"),
         figure("dropped", "Dropped steps"),
-        figure("waiting", "Steps waiting"),
-        figure("missed", "Missed by this page"),
+        live && figure("waiting", "Steps waiting"),
+        live && figure("missed", "Missed by this page"),
       ),
       h("h3", {}, "Latency by stage"),
       this.latency.root,
@@ -51,6 +53,8 @@ export class Measures {
 
   // Of a live answer, or of one moment of a recording.
   showAnswer(answer) {
+    const seconds = (answer.t_us[1] - answer.t_us[0]) / 1e6;
+    if (!this.live && seconds > 0) say(this.values.rate, rate(answer.events / seconds));
     say(this.values.firing, `${number(answer.spikes.rate * 100, 1)} %`);
     say(this.values.energy, `${number(answer.spikes.energy_mj * 1000, 1)} µJ`);
     say(this.values.dropped, number(answer.dropped.steps));

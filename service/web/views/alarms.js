@@ -131,7 +131,7 @@ class Alarms {
       h(
         "td",
         { class: "actions" },
-        has("/alarms/{id}/test") && h("button", { type: "button", title: "Raise it once, to see that it arrives", onclick: () => this.test(alarm) }, "Test"),
+        h("button", { type: "button", title: "Send a test message to its targets", onclick: () => this.test(alarm) }, "Test"),
         h("button", { type: "button", onclick: () => this.edit(alarm) }, "Edit"),
         h("button", { type: "button", class: "danger", onclick: () => this.remove(alarm) }, "Delete"),
       ),
@@ -163,7 +163,7 @@ class Alarms {
       await sendJson("POST", `/alarms/${alarm.id}/test`);
       return true;
     });
-    if (done) tell(`${alarm.name} was raised as a test.`);
+    if (done) tell(`A test message of ${alarm.name} is on its way.`);
     this.refresh();
   }
 

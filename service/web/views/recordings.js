@@ -2,15 +2,15 @@
 
 import { getJson, sendJson } from "/web/api.js";
 import { confirmed } from "/web/dialog.js";
-import { bytes, h, moment, number, say, span } from "/web/dom.js";
-import { countByLabel } from "/web/draw.js";
-import { swatch } from "/web/labels.js";
+import { bytes, h, moment, number, span } from "/web/dom.js";
 import { attempt } from "/web/notices.js";
-import { Measures } from "/web/panels/measures.js";
-import { Player } from "/web/player.js";
-import { UploadReplay } from "/web/replays.js";
+import { clipWords } from "/web/panels/clips.js";
+import { Replay } from "/web/replay_view.js";
+import { openReplay } from "/web/replays.js";
 import { has } from "/web/service.js";
 import { Uploads } from "/web/uploads.js";
+
+const EVERY_MS = 3000; // while a clip is being recorded
 
 export function mount(root, [kind, id]) {
   const view = new Recordings(root, kind, id);
@@ -20,7 +20,7 @@ export function mount(root, [kind, id]) {
 class Recordings {
   constructor(root, kind, id) {
     this.uploads = new Uploads((recording) => this.open("recording", recording.id));
-    this.player = null;
+    this.replayed = null;
     this.place = h("div", { id: "replay" });
     this.list = h("div", { id: "recordings" }, h("p", { class: "muted" }, "Loading …"));
     root.append(
@@ -37,35 +37,66 @@ class Recordings {
     location.hash = `#/recordings/${kind}/${id}`;
   }
 
+  async show(kind, id) {
+    this.shown = id;
+    const replay = await attempt(() => openReplay(kind, id));
+    if (!replay || this.closed) return;
+    this.replayed = new Replay(replay);
+    this.place.replaceChildren(this.replayed.root);
+    this.replayed.run();
+  }
+
   // ---------------------------------------------------------------- the list
 
   async refresh() {
-    const answer = await attempt(() => getJson("/recordings"));
+    clearTimeout(this.timer);
+    const [recordings, clips] = await Promise.all([attempt(() => getJson("/recordings")), has("/clips") ? attempt(() => getJson("/clips")) : null]);
     if (this.closed) return;
-    const rows = (answer?.recordings ?? []).map((one) => this.row(one));
-    if (!rows.length) {
-      this.list.replaceChildren(h("div", { class: "empty slim" }, h("h2", {}, "No recordings yet"), h("p", {}, "Upload one, or record a stream: what it saw is kept beside its events.")));
-      return;
-    }
-    const head = ["Name", "Kind", "Sensor", "Length", "Events", "Size", "Kept since", ""];
-    this.list.replaceChildren(h("div", { class: "scroll" }, h("table", { class: "dense stacks" }, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows))));
+    const rows = [
+      ...(recordings?.recordings ?? []).map((one) => [one.created, this.uploadRow(one)]),
+      ...(clips?.clips ?? []).map((one) => [one.created, this.clipRow(one)]),
+    ];
+    if (clips?.clips.some((clip) => clip.state === "recording")) this.timer = setTimeout(() => this.refresh(), EVERY_MS);
+    rows.sort(([one], [other]) => other.localeCompare(one));
+    this.list.replaceChildren(rows.length ? table(rows.map(([, row]) => row)) : empty());
   }
 
-  row(recording) {
+  uploadRow(recording) {
     const { id, name } = recording;
-    const button = (text, label, action, attributes = {}) => h("button", { type: "button", "aria-label": `${label} ${name}`, onclick: action, ...attributes }, text);
     return h(
       "tr",
       { dataset: { recording: id } },
       h("td", { class: "name", title: name }, h("a", { href: `#/recordings/recording/${id}` }, name)),
-      ...[recording.format, `${recording.width} × ${recording.height}`, span(recording.duration_us / 1e6), number(recording.events), bytes(recording.size_bytes), moment(new Date(recording.created))].map((cell) => h("td", {}, cell)),
+      ...["upload", recording.format, span(recording.duration_us / 1e6), number(recording.events), bytes(recording.size_bytes), moment(new Date(recording.created))].map((cell) => h("td", {}, cell)),
       h(
         "td",
         { class: "actions" },
-        h("a", { class: "button", href: `#/recordings/recording/${id}`, "aria-label": `Look through ${name}` }, "Open"),
-        button("Replay", "Replay as a stream", () => this.replay(recording)),
+        h("a", { class: "button", href: `#/recordings/recording/${id}`, "aria-label": `Open ${name}` }, "Open"),
+        h("button", { type: "button", "aria-label": `Replay ${name} as a stream`, onclick: () => this.replay(recording) }, "Replay"),
         has("/recordings/{id}/file") && h("a", { class: "button", download: name, href: `/recordings/${id}/file`, "aria-label": `Download ${name}` }, "Download"),
-        button("Delete", "Delete", () => this.remove(recording), { class: "danger" }),
+        h("button", { type: "button", class: "danger", "aria-label": `Delete ${name}`, onclick: () => this.remove(recording, `/recordings/${id}`) }, "Delete"),
+      ),
+    );
+  }
+
+  clipRow(clip) {
+    const { id, name } = clip;
+    const done = clip.state === "done";
+    const why = clip.why === "alarm" ? `alarm: ${clip.reasons.map((reason) => reason.name).filter(Boolean).join(", ")}` : "clip";
+    const cells = done ? [clip.format, span(clip.duration_us / 1e6), number(clip.events), bytes(clip.size_bytes + clip.boxes_bytes)] : [clip.format, clipWords(clip), "", ""];
+    const file = (path, text) => h("a", { class: "button", download: true, href: `/clips/${id}/${path}`, "aria-label": `Download ${text.toLowerCase()} of ${name}` }, text);
+    return h(
+      "tr",
+      { dataset: { clip: id, state: clip.state } },
+      h("td", { class: "name", title: clip.note ?? name }, done ? h("a", { href: `#/recordings/clip/${id}` }, name) : name),
+      h("td", {}, why),
+      ...[...cells, moment(new Date(clip.created))].map((cell) => h("td", {}, cell)),
+      h(
+        "td",
+        { class: "actions" },
+        done && [h("a", { class: "button", href: `#/recordings/clip/${id}`, "aria-label": `Open ${name}` }, "Open"), file("events", "Events"), file("boxes", "Boxes"), file("zip", "Both")],
+        clip.state === "recording" && h("button", { type: "button", onclick: () => this.stop(clip) }, "Stop"),
+        clip.state !== "recording" && h("button", { type: "button", class: "danger", "aria-label": `Delete ${name}`, onclick: () => this.remove(clip, `/clips/${id}`) }, "Delete"),
       ),
     );
   }
@@ -80,82 +111,40 @@ class Recordings {
     if (stream && !this.closed) location.hash = `#/stream/${encodeURIComponent(stream.id)}`;
   }
 
-  async remove(recording) {
-    if (!(await confirmed(`Delete ${recording.name}?`, "The file is gone then.", "Delete"))) return;
-    await attempt(() => sendJson("DELETE", `/recordings/${recording.id}`));
-    if (this.shown === recording.id) location.hash = "#/recordings";
+  async stop(clip) {
+    await attempt(() => sendJson("POST", `/clips/${clip.id}/stop`));
+    this.refresh();
+  }
+
+  async remove(one, path) {
+    if (!(await confirmed(`Delete ${one.name}?`, "Its files are gone then.", "Delete"))) return;
+    await attempt(() => sendJson("DELETE", path));
+    if (this.shown === one.id) location.hash = "#/recordings";
     else this.refresh();
-  }
-
-  // ---------------------------------------------------------------- one of them
-
-  async show(kind, id) {
-    this.shown = id;
-    const recording = await attempt(() => getJson(`/recordings/${id}`));
-    if (!recording || this.closed) return;
-    const replay = new UploadReplay(recording);
-    const measures = new Measures();
-    this.status = h("span", { class: "pill", id: "status", role: "status", dataset: { state: "waiting" } }, "Analysing");
-    this.legend = h("ul", { class: "legend", id: "legend" });
-    this.player = new Player(recording, (t_us, width) => replay.picturePath(t_us, width), (answer, boxes) => this.moment(measures, answer, boxes));
-    this.place.replaceChildren(
-      h("div", { class: "toolbar" }, h("h2", {}, recording.name), this.status, h("div", { class: "spacer" }), h("a", { class: "button", href: "#/recordings" }, "Close")),
-      h("div", { class: "full" }, h("div", { class: "left" }, this.player.root, this.legend), h("aside", { class: "side" }, this.threshold(), measures.root)),
-    );
-    await this.analyse(replay);
-  }
-
-  threshold() {
-    const output = h("output", { class: "mono", id: "threshold-value" }, "0.25");
-    const slider = h("input", { id: "threshold", type: "range", min: "0.05", max: "0.95", step: "0.01", value: "0.25" });
-    slider.addEventListener("input", () => {
-      say(output, Number(slider.value).toFixed(2));
-      this.player.setThreshold(Number(slider.value));
-    });
-    return h("section", { class: "card", "aria-label": "Detection" }, h("label", { class: "slider" }, h("span", {}, "Threshold ", output), slider));
-  }
-
-  async analyse(replay) {
-    this.analysis = new AbortController();
-    const { player, status } = this;
-    const done = await attempt(async () => {
-      for await (const [answer, progress] of replay.answers(this.analysis.signal)) {
-        player.add(answer);
-        say(status, `Analysing, ${Math.min(99, Math.round(progress * 100))} %`);
-      }
-      return true;
-    });
-    if (this.closed) return;
-    if (!done && !player.answers.length) {
-      status.dataset.state = "lost";
-      say(status, "Refused");
-      player.stage.say("ended", "This recording could not be analysed");
-      return;
-    }
-    status.dataset.state = "live";
-    say(status, done ? `${number(player.answers.length)} answers` : "Analysed in part");
-    if (player.answers.length) player.finish();
-    else player.stage.say("ended", "This recording has no events");
-  }
-
-  moment(measures, answer, boxes) {
-    measures.showAnswer(answer);
-    this.legend.replaceChildren(...countByLabel(boxes).map(([label, count]) => h("li", {}, swatch(label), `${label} ${count}`)));
   }
 
   keys() {
     return {
-      " ": () => this.player?.toggle(),
-      ArrowLeft: () => this.player?.step(-1),
-      ArrowRight: () => this.player?.step(1),
+      " ": () => this.replayed?.player.toggle(),
+      ArrowLeft: () => this.replayed?.player.step(-1),
+      ArrowRight: () => this.replayed?.player.step(1),
       Escape: () => (location.hash = "#/recordings"),
     };
   }
 
   close() {
     this.closed = true;
-    this.analysis?.abort();
+    clearTimeout(this.timer);
     this.uploads.close();
-    this.player?.close();
+    this.replayed?.close();
   }
+}
+
+function table(rows) {
+  const head = ["Name", "Kind", "Format", "Length", "Events", "Size", "Kept since", ""];
+  return h("div", { class: "scroll" }, h("table", { class: "dense stacks" }, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)));
+}
+
+function empty() {
+  return h("div", { class: "empty slim" }, h("h2", {}, "No recordings yet"), h("p", {}, "Upload one, or record a stream: what was seen in it is kept beside its events."));
 }

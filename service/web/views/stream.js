@@ -84,8 +84,8 @@ class StreamView {
   // ---------------------------------------------------------------- what is where
 
   head() {
-    this.before = iconButton("back", "Stream before (←)", { onclick: () => this.step(-1) });
-    this.after = iconButton("next", "Next stream (→)", { onclick: () => this.step(1) });
+    this.before = iconButton("back", "Stream before (←)", { disabled: true, onclick: () => this.step(-1) });
+    this.after = iconButton("next", "Next stream (→)", { disabled: true, onclick: () => this.step(1) });
     return h(
       "div",
       { class: "toolbar" },
