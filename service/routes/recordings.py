@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import FileResponse, Response
 
 from service.recordings import Kept
 from service.routes.context import Shared
@@ -15,6 +15,7 @@ from service.schemas import DETECT_BODY, KeepQuery, KeptRecording, KeptRecording
 from service.uploads import Upload, receive
 
 router = APIRouter(prefix="/recordings", tags=["recordings"], responses=refusals(401, 403, 422, 500))
+_FILE = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 _PICTURE = {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}
 
 
@@ -70,6 +71,16 @@ async def read(kept: Asked) -> dict[str, Any]:
 @router.delete("/{recording_id}", status_code=204, summary="Forget a recording", responses=refusals(404))
 async def forget(recording_id: str, context: Shared) -> None:
     await context.recordings.remove(recording_id)
+
+
+@router.get(
+    "/{recording_id}/file",
+    summary="The recording, as it was sent",
+    response_class=FileResponse,
+    responses={200: _FILE, **refusals(404)},
+)
+async def file(kept: Asked) -> FileResponse:
+    return FileResponse(kept.path, media_type="application/octet-stream", filename=kept.name)
 
 
 @router.get(
