@@ -20,6 +20,7 @@ from streaming.errors import StreamingError
 
 MEDIA_TYPE = "application/problem+json"
 _SHOWN_CHARACTERS = 100
+_SECRETS, _SECRET = ("secret", "password"), "***"
 
 
 class ProblemResponse(JSONResponse):
@@ -76,10 +77,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 def _fault(fault: Mapping[str, Any]) -> dict[str, Any]:
     location: Sequence[Any] = fault["loc"]
+    found = _SECRET if location and location[-1] in _SECRETS else _shown(fault.get("input"))
     return {
         "at": [str(part) for part in location],
         "message": _sentence(fault["msg"]),
-        "found": "nothing" if fault["type"] == "missing" else _shown(fault.get("input")),
+        "found": "nothing" if fault["type"] == "missing" else found,
     }
 
 
@@ -88,8 +90,21 @@ def _sentence(message: str) -> str:
 
 
 def _shown(value: Any) -> str:
+    value = _without_secrets(value)
     text = repr(value) if not isinstance(value, float) or math.isfinite(value) else str(value)
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+
+
+def _without_secrets(value: Any, depth: int = 5) -> Any:
+    """What was found, fit for answers and logs."""
+    if isinstance(value, dict | list) and not depth:
+        return "..."
+    if isinstance(value, dict):
+        return {
+            name: _SECRET if name in _SECRETS else _without_secrets(inner, depth - 1)
+            for name, inner in value.items()
+        }
+    return [_without_secrets(inner, depth - 1) for inner in value] if isinstance(value, list) else value
 
 
 async def _plain(request: Request, error: Exception) -> Response:

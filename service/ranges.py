@@ -1,10 +1,14 @@
-"""`within`: a range in a pydantic field, whose refusal names both of its ends."""
+"""Types of fields: `within`, a range whose refusal names both of its ends, and `Moment`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
+
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""A time as it was written: messages and answers show the same text."""
 
 
 def within(kind: str, least: float, most: float) -> Any:

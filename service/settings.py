@@ -133,6 +133,50 @@ class Settings(BaseSettings):
     )
     viewer_stall_s: float = _row(10.0, "s", "A viewer that takes nothing for this long is closed.", gt=0)
 
+    # zones and alarms
+    max_zones: int = _row(64, "zones", "Zones and lines of one stream.", ge=1, le=1000)
+    max_alarms: int = _row(100, "alarms", "Alarms that may be set up.", ge=1, le=1000)
+    raised_alarms: int = _row(
+        1000, "alarms", "Raised alarms that are remembered; the oldest is forgotten first.", ge=1, le=100_000
+    )
+    alarm_queue: int = _row(
+        1000,
+        "deliveries",
+        "Deliveries of alarms that may wait; the oldest becomes a dead letter first.",
+        ge=1,
+        le=100_000,
+    )
+    alarm_letters: int = _row(
+        1000, "letters", "Dead letters that are kept; the oldest is forgotten first.", ge=1, le=100_000
+    )
+    alarm_attempts: int = _row(
+        10, "times", "How often a delivery is tried before it becomes a dead letter.", ge=1, le=1000
+    )
+    alarm_timeout_s: float = _row(10.0, "s", "Longest attempt to deliver an alarm.", gt=0, le=60)
+    alarm_wait_s: float = _row(
+        2.0, "s", "Wait after the first failed delivery of an alarm; doubled after each.", gt=0
+    )
+    alarm_longest_wait_s: float = _row(600.0, "s", "Longest wait between two deliveries.", gt=0)
+    alarm_private_addresses: bool = _row(
+        True, "yes or no", "Whether alarms may be sent to private addresses and to this machine."
+    )
+    alarm_ca_file: Path | None = _row(
+        None, "path", "Certificates trusted for https:// and mqtts://, besides the system's; empty for none."
+    )
+
+    # clips
+    ring_seconds: float = _row(
+        10.0, "s", "Events kept in memory by each live stream, for clips that begin before now.", ge=0, le=600
+    )
+    ring_max_mb: int = _row(64, "MiB", "Most memory of one stream's kept events.", ge=1, le=65_536)
+    clips_format: Literal["aedat4", "evt3"] = _row(
+        "evt3", "name", "Format of a clip's events where none is asked for."
+    )
+    clips_longest_s: float = _row(600.0, "s", "Longest clip after it was asked for.", gt=0, le=86_400)
+    clips_max_mb: int = _row(
+        2048, "MiB", "Most disk of all clips, those being written included; the oldest go first.", ge=1
+    )
+
     shutdown_s: float = _row(5.0, "s", "Longest orderly shutdown; what still runs is then killed.", gt=0)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
-from service.ranges import within
+from service.ranges import Moment, within
 
 MAX_SIDE = 65_535
 MAX_POINTS = 100
@@ -150,7 +149,7 @@ class ZoneTold(_Told):
     hold: int
     dwell_s: float | None
     problem: str | None = Field(description="Why it counts nothing or too little; null where it is well.")
-    since: datetime = Field(description="When its counts were zero.")
+    since: Moment = Field(description="When its counts were zero.")
     counts: ZoneCountsTold | LineCountsTold
 
 

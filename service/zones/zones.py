@@ -93,12 +93,15 @@ class Zones:
             raise UnknownZone(f"found no zone or line {zone_id[:100]!r} on this stream; there are {names}")
         return found
 
+    def inside(self, stream_id: str, zone_id: str) -> dict[str, int]:
+        """How many are in a zone now, by class; raises UnknownZone, also where it is a line."""
+        zone = self._area(stream_id, zone_id)
+        found: dict[str, int] = self._watch(stream_id).summary(zone.id)["inside"]
+        return found
+
     def polygon(self, stream_id: str, zone_id: str) -> tuple[Point, ...]:
         """Corners of an area in order, sensor pixels; raises UnknownZone, also where it is a line."""
-        zone = self.get(stream_id, zone_id)
-        if zone.kind == "line":
-            raise UnknownZone(f"{zone.name!r} is a line; name a zone, which has an inside")
-        return zone.points
+        return self._area(stream_id, zone_id).points
 
     async def put(self, stream: StreamPort, asked: Sequence[Placed]) -> None:
         """All zones of a stream anew; those whose id is given keep it and their counts.
@@ -152,6 +155,12 @@ class Zones:
         """Forgets the zones of all other streams: after a kill those are left that can never come back."""
         for stream_id in set(self._watches) - set(stream_ids):
             await self.forget(stream_id)
+
+    def _area(self, stream_id: str, zone_id: str) -> Zone:
+        zone = self.get(stream_id, zone_id)
+        if zone.kind == "line":
+            raise UnknownZone(f"{zone.name!r} is a line; name a zone, which has an inside")
+        return zone
 
     def _watch(self, stream_id: str) -> Watch:
         """That of a stream; an empty one where there is none."""
