@@ -5,24 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from service.clips.clips import Clips
 from service.errors import Forbidden
 from service.recordings import Kept, Recordings
 from streaming.errors import BadSource
 
 KEPT = "recording"
+CLIP = "clip"
 _LONGEST_SHOWN = 200
 
 
-def resolve(source: str, recordings: Recordings, allowed: Path | None) -> tuple[str, Kept | None]:
-    """`source` as the runtime takes it, and the kept recording where it is one.
+def resolve(
+    source: str, recordings: Recordings, allowed: Path | None, clips: Clips | None = None
+) -> tuple[str, Kept | None]:
+    """`source` as the runtime takes it, and the kept recording or clip where it is one.
 
     Args:
-        source: "recording://ID?speed=1&loop=1", "file:///path?...", "sim://street?seed=1", ...
+        source: "recording://ID?speed=1&loop=1", "clip://ID", "file:///path?...", "sim://street?seed=1", ...
         recordings: the kept ones.
         allowed: the folder whose files may be replayed; None for none.
+        clips: the recorded ones; None for none.
 
     Raises:
         UnknownRecording: no kept recording of this id.
+        UnknownClip, ClipUnfinished: no clip of this id, or none that is whole.
         Forbidden: a file outside `allowed`.
         BadSource: no URI, or events pushed by a client, which only `WS /live` takes.
     """
@@ -31,6 +37,9 @@ def resolve(source: str, recordings: Recordings, allowed: Path | None) -> tuple[
     if parts.scheme == KEPT:
         kept = recordings.get(parts.netloc + parts.path)
         return _file_uri(kept.path) + query, kept
+    if parts.scheme == CLIP and clips is not None:
+        clip = clips.as_recording(parts.netloc + parts.path)
+        return _file_uri(clip.path) + query, clip
     if parts.scheme == "file":
         return _file_uri(_inside(Path(unquote(parts.netloc + parts.path)), allowed)) + query, None
     if parts.scheme in ("", "push"):
@@ -42,13 +51,17 @@ def resolve(source: str, recordings: Recordings, allowed: Path | None) -> tuple[
     return source, None
 
 
-def shown(source: str, recordings: Recordings) -> str:
-    """`source` of a running stream as its maker named it: kept recordings by id, not by path."""
+def shown(source: str, recordings: Recordings, clips: Clips | None = None) -> str:
+    """`source` of a running stream as its maker named it: kept recordings and clips by id, not by path."""
     parts = _split(source)
-    kept = recordings.at(Path(unquote(parts.path))) if parts.scheme == "file" else None
-    if kept is None:
+    if parts.scheme != "file":
         return source
-    return f"{KEPT}://{kept.id}" + (f"?{parts.query}" if parts.query else "")
+    path, query = Path(unquote(parts.path)), f"?{parts.query}" if parts.query else ""
+    if kept := recordings.at(path):
+        return f"{KEPT}://{kept.id}{query}"
+    if clips is not None and (clip := clips.at(path)):
+        return f"{CLIP}://{clip.id}{query}"
+    return source
 
 
 def _split(source: str) -> SplitResult:

@@ -9,6 +9,10 @@
     ├── UnknownStream           no stream of this id
     ├── UnknownJob              no job of this id
     ├── UnknownRecording        no kept recording of this id
+    ├── UnknownClip             no clip of this id
+    ├── ClipUnfinished          a clip that is being written, or failed, has no files
+    ├── NotRecordable           a stream that cannot be recorded now
+    ├── NoRoomForClips          the quota of clips, or the disk, is full
     ├── UnknownZone             no zone or line of this id
     ├── BadZone                 a zone or line that makes no sense on its stream
     ├── UnknownAlarm            no alarm of this id, or none that was raised
@@ -76,6 +80,22 @@ class UnknownJob(ServiceError):
 
 class UnknownRecording(ServiceError):
     """No kept recording of this id."""
+
+
+class UnknownClip(ServiceError):
+    """No clip of this id."""
+
+
+class ClipUnfinished(ServiceError):
+    """A clip that is being written, or failed, has no files."""
+
+
+class NotRecordable(ServiceError):
+    """A stream that cannot be recorded now."""
+
+
+class NoRoomForClips(ServiceError):
+    """The quota of clips, or the disk, is full."""
 
 
 class UnknownZone(ServiceError):
@@ -216,6 +236,10 @@ PROBLEMS: dict[type[Exception], Problem] = {
     UnknownStream: Problem(404, 1008, "unknown-stream", "There is no such stream"),
     UnknownJob: Problem(404, 1008, "unknown-job", "There is no such job"),
     UnknownRecording: Problem(404, 1008, "unknown-recording", "There is no such recording"),
+    UnknownClip: Problem(404, 1008, "unknown-clip", "There is no such clip"),
+    ClipUnfinished: Problem(409, 1008, "clip-unfinished", "The clip has no files"),
+    NotRecordable: Problem(409, 1008, "not-recordable", "The stream cannot be recorded now", 5),
+    NoRoomForClips: Problem(507, 1013, "no-room-for-clips", "There is no room left for clips", 60),
     UnknownZone: Problem(404, 1008, "unknown-zone", "There is no such zone or line"),
     BadZone: Problem(422, 1008, "bad-zone", "The zone or line makes no sense"),
     UnknownAlarm: Problem(404, 1008, "unknown-alarm", "There is no such alarm"),

@@ -123,6 +123,7 @@ class ClipNews(TapMessage):
         events: written so far.
         lost_events: that came faster than they could be written.
         size_bytes: of the file, so far.
+        wants_bytes: that the file may have after what is written next.
         first_t_us, last_t_us: times of the first and last event, None without one.
         note: why it ended before its time, None where it did not.
     """
@@ -132,6 +133,7 @@ class ClipNews(TapMessage):
     events: int
     lost_events: int
     size_bytes: int
+    wants_bytes: int
     first_t_us: int | None
     last_t_us: int | None
     note: str | None = None

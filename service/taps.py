@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from service.channel import Message
+from service.clips.tap import RecordTap
 from service.source_messages import EventPicture, SensorReport, SourceRequest
 from service.viewfinder import Viewfinder
 from streaming.events import Events
@@ -85,5 +86,5 @@ class HealthTap:
                     self._outlet.send(SensorReport(self._watch.report()))
 
 
-TAPS: tuple[TapMaker, ...] = (ViewTap, HealthTap)
+TAPS: tuple[TapMaker, ...] = (ViewTap, HealthTap, RecordTap)
 """The taps of every live source; a new kind adds its line here."""

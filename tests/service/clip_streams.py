@@ -41,7 +41,7 @@ class ChildStream:
         self.observers: Sequence[Observer] = ()
         self.messages: list[Message] = []
         self.heard: list[Any] = []
-        self._request = SourceRequest(source, STEP_US, GRID, "drop_oldest", width, height)
+        self._request = SourceRequest(source, STEP_US, GRID, "block", width, height)
         self._source: SourceProcess | None = None
         self._ended = asyncio.Event()
         self._changed = asyncio.Event()
