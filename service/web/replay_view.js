@@ -36,7 +36,7 @@ export class Replay {
       say(output, Number(slider.value).toFixed(2));
       this.player.setThreshold(Number(slider.value));
     });
-    return h("section", { class: "card", "aria-label": "Detection" }, h("label", { class: "slider" }, h("span", {}, "Threshold ", output), slider));
+    return h("section", { class: "card", "aria-label": "Detection" }, h("label", { class: "slider", for: "threshold" }, h("span", {}, "Threshold ", output), slider));
   }
 
   async run() {

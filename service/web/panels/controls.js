@@ -27,7 +27,7 @@ export class Controls {
       "section",
       { class: "card", "aria-label": "Detection" },
       h("h2", {}, "Detection"),
-      h("label", { class: "slider" }, h("span", {}, "Threshold ", this.output), this.threshold),
+      h("label", { class: "slider", for: "threshold" }, h("span", {}, "Threshold ", this.output), this.threshold),
       h("div", { class: "row" }, field("Model", this.model), field("Under load", this.policy)),
       h("label", { class: "check" }, this.track, "Track objects"),
       this.about,
