@@ -1,8 +1,8 @@
 """`ByteTracker`: boxes that go together get a number, and what becomes of them is told.
 
 Boxes go on with tracks of their own class alone. Where a track misses its box and a new one begins in its
-place, mostly of another class, the track takes it: the network has changed its mind about the same thing. The class
-of a track is that of most votes.
+place, mostly of another class, the track takes it: the network has changed its mind about the same thing.
+The class of a track is that of most votes.
 """
 
 from __future__ import annotations
