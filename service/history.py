@@ -60,6 +60,7 @@ class History:
         self._settings, self._store, self._exports = settings, store, exports
         self._events, self._boxes = lanes
         self._known: set[str] = set()
+        self._tidy = asyncio.Lock()
         self._used_bytes = 0
         self._tidying: asyncio.Task[None] | None = None
         self.documents = Documents(store)
@@ -106,9 +107,9 @@ class History:
 
     def observe(self, stream: StreamPort) -> Observer:
         """What remembers `stream`."""
+        self._known |= {stream.id, stream.name}
         if not self.on:
             return Observer()
-        self._known |= {stream.id, stream.name}
         return Recorder(stream, self._keep, self._settings.history_interval_ms / 1e3)
 
     async def page(self, table: Table, ask: Ask) -> Page:
@@ -162,15 +163,21 @@ class History:
 
     async def tidy(self) -> None:
         """Forgets what is too old or too much, and gives its room back; raises StoreUnavailable."""
+        async with self._tidy:
+            await self._forget()
+
+    async def _forget(self) -> None:
         cut_us = time.time_ns() // 1000 - round(self._settings.history_days * _DAY_US)
         while await self._store.write(lambda connection: retention.forget_older(connection, cut_us)):
             pass
         most = self._settings.history_max_mb << 20
         used = await self._store.write(retention.used_bytes)
-        target = most if used <= most else round(retention.SLACK * most)
-        while used > target:
-            used = await self._store.write(partial(retention.forget_oldest, used=used))
+        if used > most:
+            while used > retention.SLACK * most:
+                used = await self._store.write(partial(retention.forget_oldest, used=used))
+            await self._store.write(retention.settle)
         self._used_bytes = used
+        await self._store.write(partial(retention.forget_tallies, cut_us=cut_us))
         await self._store.write(retention.forget_streams)
         while await self._store.write(retention.give_back):
             pass

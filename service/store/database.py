@@ -59,7 +59,7 @@ class Database:
         with reported(name):
             database = cls(name, path, *(_postgresql(url) if path is None else _sqlite(url)))
             try:
-                with database.writer.begin() as connection:
+                with transaction(database.writer) as connection:
                     migrate(connection, name)
             except BaseException:
                 database.close()
@@ -79,7 +79,7 @@ class Database:
         with reported(name):
             database = cls(name, path, *(_postgresql(url) if path is None else _sqlite(url)))
             try:
-                with database.readers.connect() as connection:
+                with transaction(database.readers) as connection:
                     check_version(connection, name)
             except BaseException:
                 database.close()
@@ -115,11 +115,26 @@ def database_url(text: str, data_folder: Path) -> URL:
 
 
 @contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction, which is committed where nothing is raised.
+
+    Raises:
+        SQLAlchemyError, OSError: of the database.
+    """
+    try:
+        connection = engine.connect()
+    except OSError:  # pg8000 lets a socket's errors through; the pool's next connection is a new one
+        connection = engine.connect()
+    with connection, connection.begin():
+        yield connection
+
+
+@contextmanager
 def reported(name: str) -> Iterator[None]:
     """Turns errors of the database `name` into those of `service/errors.py`."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         raise told(error, name) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Table, func, select, update
 
 from service.store import tables
 from service.store.documents import to_text
-from service.store.upserts import insert_into
+from service.store.upserts import insert_into, insert_rows
 
 Row = dict[str, Any]
 
@@ -62,6 +62,7 @@ class Boxes:
         score_e4: score of each box in ten-thousandths.
         sides_cpx: (left, top, right, bottom) of each box in hundredths of a pixel.
         track_ids: the track of each box, None without one.
+        begun: whether a box is the first that is kept of its track and class.
     """
 
     stream: Watched
@@ -71,6 +72,7 @@ class Boxes:
     score_e4: Sequence[int]
     sides_cpx: Sequence[Sequence[int]]
     track_ids: Sequence[int | None]
+    begun: Sequence[bool]
 
     @property
     def table(self) -> Table:
@@ -188,7 +190,24 @@ def put(connection: Connection, entries: Sequence[Entry]) -> None:
     for entry in entries:
         rows[entry.table].extend(entry.rows(keys))
     for table, found in rows.items():
-        connection.execute(insert_into(connection, table).on_conflict_do_nothing(), found)
+        insert_rows(connection, insert_into(connection, table).on_conflict_do_nothing(), table, found)
+    _tally(connection, (entry for entry in entries if isinstance(entry, Boxes)), keys)
+
+
+def _tally(connection: Connection, entries: Iterable[Boxes], keys: Keys) -> None:
+    boxes: Counter[tuple[int, int, int]] = Counter()
+    tracks: Counter[tuple[int, int, int]] = Counter()
+    for entry in entries:
+        begin_us, stream = entry.wall_us - entry.wall_us % tables.TALLY_US, keys.streams[entry.stream.id]
+        for name, begun in zip(entry.names, entry.begun, strict=True):
+            boxes[begin_us, stream, keys.labels[name]] += 1
+            tracks[begin_us, stream, keys.labels[name]] += begun
+    key = tables.tallies.primary_key.columns.keys()
+    rows = [dict(zip(key, span, strict=True), boxes=boxes[span], tracks=tracks[span]) for span in boxes]
+    insert = insert_into(connection, tables.tallies)
+    sums = {name: tables.tallies.c[name] + insert.excluded[name] for name in ("boxes", "tracks")}
+    added = insert.on_conflict_do_update(index_elements=key, set_=sums)
+    insert_rows(connection, added, tables.tallies, rows)
 
 
 def _streams(connection: Connection, entries: Sequence[Entry]) -> Mapping[str, int]:

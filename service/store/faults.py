@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TypeAlias
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from service.errors import StoreDamaged, StoreUnavailable
 
+DatabaseFault: TypeAlias = SQLAlchemyError | OSError
+"""A socket's errors are among them, because pg8000 lets them through."""
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _ADVICE = {
     "SQLITE_BUSY": "another process holds it locked; end that process, or give this service its own file",
@@ -19,7 +22,7 @@ _ADVICE = {
 }
 
 
-def told(error: SQLAlchemyError, name: str) -> StoreUnavailable:
+def told(error: DatabaseFault, name: str) -> StoreUnavailable:
     """`error` of the database `name`, in words that say what to do."""
     found = _sqlite_name(error)
     if found.startswith(_DAMAGED):
@@ -34,7 +37,7 @@ def told(error: SQLAlchemyError, name: str) -> StoreUnavailable:
     return StoreUnavailable(f"the database {name} does not take this ({_reason(error)}): {advice}")
 
 
-def passes(error: SQLAlchemyError) -> bool:
+def passes(error: DatabaseFault) -> bool:
     """The same may go through later: locked, full, or a server that is away."""
     return not isinstance(error, DBAPIError) or isinstance(error, OperationalError) or _away(error)
 
@@ -47,13 +50,13 @@ def _damaged(error: DBAPIError) -> bool:
     return _sqlite_name(error).startswith(_DAMAGED)
 
 
-def _sqlite_name(error: SQLAlchemyError) -> str:
+def _sqlite_name(error: DatabaseFault) -> str:
     """SQLite's own name of what is wrong, such as SQLITE_BUSY; empty for other databases."""
     cause = error.orig if isinstance(error, DBAPIError) else None
     return str(getattr(cause, "sqlite_errorname", "")) if isinstance(cause, sqlite3.Error) else ""
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: DatabaseFault) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if cause is None or not cause.args:
         return type(error).__name__

@@ -36,6 +36,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (wall_us, stream, number)
         ) WITHOUT ROWID""",
         "CREATE INDEX detections_of_stream ON detections (stream, wall_us)",
+        """CREATE TABLE tallies (
+            wall_us BIGINT NOT NULL, stream INTEGER NOT NULL, label INTEGER NOT NULL,
+            boxes BIGINT NOT NULL, tracks BIGINT NOT NULL,
+            PRIMARY KEY (wall_us, stream, label)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX tallies_of_stream ON tallies (stream, wall_us)",
         """CREATE TABLE tracks (
             wall_us BIGINT NOT NULL, stream INTEGER NOT NULL, number BIGINT NOT NULL,
             begun_wall_us BIGINT NOT NULL, begun_us BIGINT NOT NULL, ended_us BIGINT NOT NULL,

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from service.errors import DeadlineExceeded, StoreUnavailable
-from service.store.database import READERS, Database
-from service.store.faults import told
+from service.store.database import READERS, Database, transaction
+from service.store.faults import DatabaseFault, told
 
 T = TypeVar("T")
 MAX_WAITING = 64
@@ -62,10 +62,10 @@ def read(database: Database, function: Callable[[Connection], T], deadline_s: fl
         DeadlineExceeded: it took too long and was stopped.
     """
     try:
-        with database.readers.connect() as connection, connection.begin():
+        with transaction(database.readers) as connection:
             _limit(connection, deadline_s)
             return function(connection)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         if _stopped(error):
             raise DeadlineExceeded(
                 f"found no answer after {deadline_s:g} s; ask for a shorter time (from, to) or for one stream"
@@ -83,7 +83,7 @@ def _limit(connection: Connection, deadline_s: float) -> None:
     raw.set_progress_handler(lambda: time.monotonic() > ends_s, _STEPS)
 
 
-def _stopped(error: SQLAlchemyError) -> bool:
+def _stopped(error: DatabaseFault) -> bool:
     cause = error.orig if isinstance(error, DBAPIError) else None
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorname", "") == "SQLITE_INTERRUPT"

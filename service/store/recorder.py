@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -39,6 +40,7 @@ class Recorder(Observer):
         self._keep, self._interval_s, self._now_s = keep, interval_s, now_s
         self._watched = Watched(_storable(stream.id), _storable(stream.name))
         self._trails: dict[int, Trail] = {}
+        self._counted: defaultdict[int, set[int]] = defaultdict(set)  # labels kept of tracks that live
         self._span, self._wall_us = -1, 0
         if stream.info is not None:
             self.sized(stream.info)
@@ -54,7 +56,7 @@ class Recorder(Observer):
     def answered(self, answer: Answer) -> None:
         wall_us = self._next_us()
         if len(answer.detections) and self._due():
-            self._keep(_boxes(self._watched, wall_us, answer))
+            self._keep(self._boxes(answer, wall_us))
         self._follow(answer, wall_us)
 
     def happened(self, happening: Happening) -> None:
@@ -66,6 +68,7 @@ class Recorder(Observer):
         for trail in self._trails.values():
             self._keep(trail.end(self._watched, wall_us))
         self._trails.clear()
+        self._counted.clear()
 
     def _due(self) -> bool:
         """The clock is cut into spans of the interval; the first answer with boxes in each is kept."""
@@ -73,6 +76,29 @@ class Recorder(Observer):
             return True
         last, self._span = self._span, int(self._now_s() / self._interval_s)
         return self._span != last
+
+    def _boxes(self, answer: Answer, wall_us: int) -> Boxes:
+        found = answer.detections
+        sides = np.clip(np.rint(found.xyxy.astype(np.float64) * 100), -_FARTHEST_CPX, _FARTHEST_CPX)
+        ids = [NO_TRACK] * len(found) if answer.track_ids is None else answer.track_ids.tolist()
+        labels = found.label.tolist()
+        return Boxes(
+            self._watched,
+            wall_us,
+            answer.t_us[1],
+            [found.classes[label] for label in labels],
+            np.rint(found.score.astype(np.float64) * 1e4).astype(np.int64).tolist(),
+            sides.astype(np.int64).tolist(),
+            [None if track_id == NO_TRACK else track_id for track_id in ids],
+            [self._begins(track_id, label) for track_id, label in zip(ids, labels, strict=True)],
+        )
+
+    def _begins(self, track_id: int, label: int) -> bool:
+        """Whether no box of this track and class was kept before."""
+        if track_id == NO_TRACK or label in self._counted[track_id]:
+            return False
+        self._counted[track_id].add(label)
+        return True
 
     def _follow(self, answer: Answer, wall_us: int) -> None:
         for change in answer.changes:
@@ -83,26 +109,12 @@ class Recorder(Observer):
             if change.change == "end":
                 self._keep(trail.end(self._watched, wall_us))
                 del self._trails[change.track_id]
+                self._counted.pop(change.track_id, None)
 
     def _next_us(self) -> int:
         """The time of day; later than the last, whatever is done to the clock: keys are made of it."""
         self._wall_us = max(self._wall_us + 1, time.time_ns() // 1000)
         return self._wall_us
-
-
-def _boxes(stream: Watched, wall_us: int, answer: Answer) -> Boxes:
-    found = answer.detections
-    sides = np.clip(np.rint(found.xyxy.astype(np.float64) * 100), -_FARTHEST_CPX, _FARTHEST_CPX)
-    ids = [NO_TRACK] * len(found) if answer.track_ids is None else answer.track_ids.tolist()
-    return Boxes(
-        stream,
-        wall_us,
-        answer.t_us[1],
-        [found.classes[label] for label in found.label.tolist()],
-        np.rint(found.score.astype(np.float64) * 1e4).astype(np.int64).tolist(),
-        sides.astype(np.int64).tolist(),
-        [None if track_id == NO_TRACK else track_id for track_id in ids],
-    )
 
 
 def _storable(text: str) -> str:

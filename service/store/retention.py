@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from sqlalchemy import Connection, delete, exists, func, select
 
-from service.store.tables import HISTORY, watched
+from service.store.tables import HISTORY, detections, tallies, watched
 
 BATCH_ROWS = 5_000
 BATCH_PAGES = 1_000
@@ -29,13 +31,27 @@ def forget_oldest(connection: Connection, used: int) -> int:
     if border_us is None:
         return 0
     rows = _delete(connection, border_us)
-    # PostgreSQL's statistics lag behind; the next round of retention sees what this one did.
-    return used_bytes(connection) if _is_sqlite(connection) else used - rows * _POSTGRESQL_ROW_BYTES
+    if _is_sqlite(connection):
+        return used_bytes(connection)
+    return used - rows * _row_bytes(connection, detections.name)  # statistics come with `settle`
+
+
+def settle(connection: Connection) -> None:
+    """After rows were deleted: has PostgreSQL count again what it has."""
+    if not _is_sqlite(connection):
+        connection.exec_driver_sql(f"ANALYZE {', '.join(table.name for table in HISTORY)}")
+
+
+def forget_tallies(connection: Connection, cut_us: int) -> None:
+    """Deletes those older than `cut_us`. They are few, and outlive the boxes that are too many."""
+    connection.execute(delete(tallies).where(tallies.c.wall_us < cut_us))
 
 
 def forget_streams(connection: Connection) -> None:
     """Forgets names of streams of which no row is left."""
-    left = [exists(select(table.c.stream).where(table.c.stream == watched.c.key)) for table in HISTORY]
+    left = [
+        exists(select(table.c.stream).where(table.c.stream == watched.c.key)) for table in (*HISTORY, tallies)
+    ]
     connection.execute(delete(watched).where(*(~found for found in left)))
 
 
@@ -56,7 +72,10 @@ def give_back(connection: Connection) -> bool:
     """Cuts a batch of unused pages off SQLite's file; whether more are left. PostgreSQL does it by itself."""
     if not _is_sqlite(connection) or not _pragma(connection, "freelist_count"):
         return False
-    connection.exec_driver_sql(f"PRAGMA incremental_vacuum({BATCH_PAGES})").all()
+    # A step a page, and no rows: only the driver's own cursor takes them all.
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    raw.execute(f"PRAGMA incremental_vacuum({BATCH_PAGES})").fetchall()
     return _pragma(connection, "freelist_count") > 0
 
 
@@ -89,10 +108,14 @@ def _estimated(connection: Connection, table: str) -> int:
         "SELECT n_live_tup FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname = %s",
         (table,),
     ).scalar()
+    return (rows or 0) * _row_bytes(connection, table)
+
+
+def _row_bytes(connection: Connection, table: str) -> int:
     columns = connection.exec_driver_sql(
         f"SELECT AVG(pg_column_size(r.*)) FROM (SELECT * FROM {table} LIMIT 1000) AS r"
     ).scalar()
-    return int((rows or 0) * (float(columns or 0) + _POSTGRESQL_ROW_BYTES))
+    return int(columns or 0) + _POSTGRESQL_ROW_BYTES
 
 
 def _is_sqlite(connection: Connection) -> bool:

@@ -186,7 +186,7 @@ class HappeningPage(_Told):
 class CountBucket(_Told):
     time: datetime = Field(description="Its begin.")
     boxes: dict[str, int] = Field(description="Boxes kept, by class.")
-    tracks: dict[str, int] = Field(description="Different tracks among them, by class.")
+    tracks: dict[str, int] = Field(description="Tracks by class, each where it was first seen.")
 
 
 class Counts(_Told):

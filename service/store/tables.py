@@ -63,6 +63,19 @@ detections = Table(
     Index("detections_of_stream", "stream", "wall_us"),
     sqlite_with_rowid=False,
 )
+# Boxes, and tracks that they are the first of, in spans of `TALLY_US` that begin at `wall_us`.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("wall_us", BigInteger, primary_key=True),
+    Column("stream", Integer, primary_key=True),
+    Column("label", Integer, primary_key=True),
+    Column("boxes", BigInteger, nullable=False),
+    Column("tracks", BigInteger, nullable=False),
+    Index("tallies_of_stream", "stream", "wall_us"),
+    sqlite_with_rowid=False,
+)
+TALLY_US = 10_000_000
 tracks = Table(
     "tracks",
     metadata,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.errors import StoreUnavailable
-from service.store.database import Database
+from service.store.database import Database, transaction
 from service.store.faults import passes, told
 from service.store.lane import E, Lane
 
@@ -142,9 +142,9 @@ class Writer(Generic[E]):
         if not future.set_running_or_notify_cancel():
             return
         try:
-            with self._database.writer.begin() as connection:
+            with transaction(self._database.writer) as connection:
                 result = function(connection)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             future.set_exception(told(error, self._database.name))
         except Exception as error:  # noqa: BLE001  # the caller's own, and the caller's to handle
             future.set_exception(error)
@@ -177,9 +177,9 @@ class Writer(Generic[E]):
 
     def _written(self, entries: list[E]) -> Literal["yes", "later", "refused"]:
         try:
-            with self._database.writer.begin() as connection:
+            with transaction(self._database.writer) as connection:
                 self._put(connection, entries)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             reason = str(told(error, self._database.name))
             if passes(error):
                 self._set_fault(reason)

@@ -4,54 +4,27 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service.errors import UnknownStream
 from service.history import History
-from service.store import wire
 from service.store.filters import Filter
 from service.store.paging import Ask
 from service.store.recorder import Recorder
-from service.store.tables import detections, happenings, tracks
+from service.store.tables import detections
 from streaming.source import SourceInfo
-from tests.service.store.world import FakeStream, Found, Note, answer, change, with_history
+from tests.service.store.world import FakeStream, Found, Home, Note, answer, change
 
 PERSON: Found = ("person", 0.91234, (10.004, 20.5, 30.25, 60.126), 7)
 CAR: Found = ("car", 0.5, (100, 120, 300, 240), 0)
 
 
-async def all_of(history: History, what: str, **asked: Any) -> list[dict[str, Any]]:
-    table, told = {
-        "detections": (detections, wire.detection),
-        "tracks": (tracks, wire.track),
-        "happenings": (happenings, wire.happening),
-    }[what]
-    page = await history.page(table, Ask(Filter(**asked), limit=1000, newest_first=False))
-    assert page.next is None
-    return [told(row) for row in page.rows]
-
-
-def kept(folder: Path, what: str, **asked: Any) -> list[dict[str, Any]]:
-    return with_history(folder, lambda history: all_of(history, what, **asked))
-
-
-def recorded(folder: Path, *answers: Any, stream: FakeStream | None = None, **chosen: Any) -> None:
-    async def watch(history: History) -> None:
-        observer = history.observe(stream or FakeStream())
-        for one in answers:
-            observer.answered(one)
-        observer.ended()
-
-    with_history(folder, watch, **chosen)
-
-
-def test_boxes_come_back_as_messages_have_them(tmp_path: Path) -> None:
+def test_boxes_come_back_as_messages_have_them(home: Home) -> None:
     before = datetime.now(UTC)
-    recorded(tmp_path, answer(40_000, [PERSON, CAR]), answer(80_000), answer(2**53, [CAR]))
-    found = kept(tmp_path, "detections")
+    home.record(answer(40_000, [PERSON, CAR]), answer(80_000), answer(2**53, [CAR]))
+    found = home.kept("detections")
     times = [datetime.fromisoformat(box.pop("time")) for box in found]
     assert before <= times[0] == times[1] < times[2] <= datetime.now(UTC) + timedelta(seconds=1)
     stream = {"stream": "a1", "name": "street"}
@@ -70,7 +43,7 @@ def test_boxes_come_back_as_messages_have_them(tmp_path: Path) -> None:
     ]
 
 
-def test_of_the_answers_within_an_interval_the_first_with_boxes_is_kept(tmp_path: Path) -> None:
+def test_of_the_answers_within_an_interval_the_first_with_boxes_is_kept(sqlite_home: Home) -> None:
     async def watch(history: History) -> None:
         clock = iter([0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 5.0])
         recorder = Recorder(FakeStream(), history._keep, 0.1, lambda: next(clock))
@@ -78,11 +51,11 @@ def test_of_the_answers_within_an_interval_the_first_with_boxes_is_kept(tmp_path
         for number in range(1, 9):
             recorder.answered(answer(number, [CAR]))
 
-    with_history(tmp_path, watch)
-    assert [box["t_us"] for box in kept(tmp_path, "detections")] == [1, 3, 5, 8]
+    sqlite_home.run(watch)
+    assert [box["t_us"] for box in sqlite_home.kept("detections")] == [1, 3, 5, 8]
 
 
-def test_a_track_is_kept_at_its_end_with_its_way_and_votes(tmp_path: Path) -> None:
+def test_a_track_is_kept_at_its_end_with_its_way_and_votes(home: Home) -> None:
     begun = 1_000_000
     way = [
         change("new", 5, begun, begun, (0, 0, 10, 20), 0.4, (0.2, 0.8, 0.0)),
@@ -91,8 +64,8 @@ def test_a_track_is_kept_at_its_end_with_its_way_and_votes(tmp_path: Path) -> No
         change("update", 5, begun + 120_000, begun, (20, 0, 30, 20.5), 0.6, (0.7, 0.3, 0.0)),
         change("end", 5, begun + 500_000, begun, (50, 50, 60, 60), 0.6, (0.7, 0.3, 0.0)),
     ]
-    recorded(tmp_path, *(answer(one.t_us, changes=[one]) for one in way))
-    (track,) = kept(tmp_path, "tracks")
+    home.record(*(answer(one.t_us, changes=[one]) for one in way))
+    (track,) = home.kept("tracks")
     assert datetime.fromisoformat(track.pop("begun")) < datetime.fromisoformat(track.pop("time"))
     assert track == {
         "stream": "a1",
@@ -107,11 +80,11 @@ def test_a_track_is_kept_at_its_end_with_its_way_and_votes(tmp_path: Path) -> No
     }
 
 
-def test_a_long_way_is_kept_with_few_points_from_begin_to_end(tmp_path: Path) -> None:
+def test_a_long_way_is_kept_with_few_points_from_begin_to_end(sqlite_home: Home) -> None:
     steps = [change("update", 1, 40_000 * at, 0, (at, 0, at + 2, 2)) for at in range(1, 10_000)]
     ways = [change("new", 1, 0, 0, (0, 0, 2, 2)), *steps, change("end", 1, 40_000 * 10_000, 0)]
-    recorded(tmp_path, *(answer(one.t_us, changes=[one]) for one in ways))
-    (track,) = kept(tmp_path, "tracks")
+    sqlite_home.record(*(answer(one.t_us, changes=[one]) for one in ways))
+    (track,) = sqlite_home.kept("tracks")
     path = track["path"]
     assert track["boxes"] == 10_000
     assert 32 <= len(path) <= 64
@@ -121,12 +94,12 @@ def test_a_long_way_is_kept_with_few_points_from_begin_to_end(tmp_path: Path) ->
     assert len(gaps) == 1
 
 
-def test_tracks_that_live_when_the_stream_ends_are_kept(tmp_path: Path) -> None:
-    recorded(tmp_path, answer(40_000, changes=[change("new", n, 40_000, 40_000) for n in (1, 2)]))
-    assert [track["track_id"] for track in kept(tmp_path, "tracks")] == [1, 2]
+def test_tracks_that_live_when_the_stream_ends_are_kept(sqlite_home: Home) -> None:
+    sqlite_home.record(answer(40_000, changes=[change("new", n, 40_000, 40_000) for n in (1, 2)]))
+    assert [track["track_id"] for track in sqlite_home.kept("tracks")] == [1, 2]
 
 
-def test_happenings_are_kept_as_viewers_were_told(tmp_path: Path) -> None:
+def test_happenings_are_kept_as_viewers_were_told(home: Home) -> None:
     zone = {"type": "zone", "zone": "door", "event": "enter", "note": "ü\0\ud800"}
 
     async def watch(history: History) -> None:
@@ -134,16 +107,16 @@ def test_happenings_are_kept_as_viewers_were_told(tmp_path: Path) -> None:
         observer.happened(Note(zone))
         observer.happened(Note({"type": "alarm", "at": [1, 2.5, None]}))
 
-    with_history(tmp_path, watch)
-    found = kept(tmp_path, "happenings")
+    home.run(watch)
+    found = home.kept("happenings")
     assert [(one["kind"], one["body"]) for one in found] == [
         ("zone", zone),
         ("alarm", {"type": "alarm", "at": [1, 2.5, None]}),
     ]
-    assert [one["kind"] for one in kept(tmp_path, "happenings", kinds=("alarm", "link"))] == ["alarm"]
+    assert [one["kind"] for one in home.kept("happenings", kinds=("alarm", "link"))] == ["alarm"]
 
 
-def test_one_row_that_cannot_be_written_takes_no_others_with_it(tmp_path: Path) -> None:
+def test_one_row_that_cannot_be_written_takes_no_others_with_it(home: Home) -> None:
     async def watch(history: History) -> None:
         observer = history.observe(FakeStream())
         observer.happened(Note({"type": "zone", "n": 1}))
@@ -153,48 +126,48 @@ def test_one_row_that_cannot_be_written_takes_no_others_with_it(tmp_path: Path) 
         assert history.health()["refused"] == 1
         assert history.health()["state"] == "ok"
 
-    with_history(tmp_path, watch)
-    assert [one["body"]["n"] for one in kept(tmp_path, "happenings")] == [1, 2]
+    home.run(watch)
+    assert [one["body"]["n"] for one in home.kept("happenings")] == [1, 2]
 
 
-def test_names_of_any_kind_are_kept(tmp_path: Path) -> None:
+def test_names_of_any_kind_are_kept(home: Home) -> None:
     stream = FakeStream(id="b2", name="Straße \0 \ud800")
-    recorded(tmp_path, answer(1, [CAR]), stream=stream)
-    assert [box["name"] for box in kept(tmp_path, "detections")] == ["Straße ? ?"]
+    home.record(answer(1, [CAR]), stream=stream)
+    assert [box["name"] for box in home.kept("detections")] == ["Straße ? ?"]
 
 
-def test_a_stream_that_was_renamed_is_found_by_its_new_name(tmp_path: Path) -> None:
-    recorded(tmp_path, answer(1, [CAR]), stream=FakeStream(info=None))
-    recorded(tmp_path, answer(2, [CAR]), stream=FakeStream(name="hall", info=SourceInfo("sim", 8, 6)))
-    assert len(kept(tmp_path, "detections", streams=("hall",))) == 2
-    assert len(kept(tmp_path, "detections", streams=("a1",))) == 2
+def test_a_stream_that_was_renamed_is_found_by_its_new_name(sqlite_home: Home) -> None:
+    sqlite_home.record(answer(1, [CAR]), stream=FakeStream(info=None))
+    sqlite_home.record(answer(2, [CAR]), stream=FakeStream(name="hall", info=SourceInfo("sim", 8, 6)))
+    assert len(sqlite_home.kept("detections", streams=("hall",))) == 2
+    assert len(sqlite_home.kept("detections", streams=("a1",))) == 2
     with pytest.raises(UnknownStream, match="'street'"):
-        kept(tmp_path, "detections", streams=("street",))
+        sqlite_home.kept("detections", streams=("street",))
 
 
-def test_a_stream_that_runs_and_has_shown_nothing_is_known(tmp_path: Path) -> None:
-    async def ask(history: History) -> list[dict[str, Any]]:
+def test_a_stream_that_runs_and_has_shown_nothing_is_known(sqlite_home: Home) -> None:
+    async def ask(history: History) -> int:
         history.observe(FakeStream())
-        return await all_of(history, "detections", streams=("street",))
+        return len((await history.page(detections, Ask(Filter(streams=("street",))))).rows)
 
-    assert with_history(tmp_path, ask) == []
+    assert sqlite_home.run(ask) == 0
 
 
-def test_nothing_is_kept_where_there_is_no_room_for_it(tmp_path: Path) -> None:
+def test_nothing_is_kept_where_there_is_no_room_for_it(sqlite_home: Home) -> None:
     async def health(history: History) -> Any:
         return history.health()["state"]
 
-    recorded(tmp_path, answer(1, [CAR]), history_max_mb=0)
-    assert kept(tmp_path, "detections") == []
-    assert with_history(tmp_path, health, history_max_mb=0) == "off"
-    assert with_history(tmp_path, health) == "ok"
+    sqlite_home.record(answer(1, [CAR]), history_max_mb=0)
+    assert sqlite_home.kept("detections") == []
+    assert sqlite_home.run(health, history_max_mb=0) == "off"
+    assert sqlite_home.run(health) == "ok"
 
 
-def test_the_last_id_of_a_track_is_known_also_after_a_kill(tmp_path: Path) -> None:
+def test_the_last_id_of_a_track_is_known_also_after_a_kill(home: Home) -> None:
     ended = answer(40_000, [PERSON], [change("new", 7, 1, 1), change("end", 7, 2, 1)])
-    recorded(tmp_path, ended, answer(80_000, [(*CAR[:3], 9)]))  # 9 was never ended
+    home.record(ended, answer(80_000, [(*CAR[:3], 9)]))  # 9 was never ended
 
     async def last(history: History) -> tuple[int, int]:
         return await history.last_track_id("a1"), await history.last_track_id("zz")
 
-    assert with_history(tmp_path, last) == (9, 0)
+    assert home.run(last) == (9, 0)
