@@ -66,7 +66,7 @@ class BatchedStream(Generic[Token]):
         clock: monotonic seconds.
 
     Attributes:
-        options: as given, until they are changed.
+        options: as given, until `update`.
         pending: steps that wait.
         count: steps since the last reset.
         used: rows it has had so far, counted as `service/shares.py` wants it.
@@ -92,6 +92,15 @@ class BatchedStream(Generic[Token]):
         self._latency = Latency()
         self._early: Answer | None = None
 
+    def update(self, threshold: float | None, iou: float | None) -> None:
+        """New thresholds; None leaves one as it is."""
+        options = self.options
+        if threshold is not None:
+            options = replace(options, threshold=threshold)
+            if self._follower is not None:
+                self._follower.threshold = threshold
+        self.options = options if iou is None else replace(options, iou=iou)
+
     def settle(self) -> None:
         """Where the next step begins anew, answers what was before and forgets it."""
         head = self.pending[0]
@@ -114,9 +123,14 @@ class BatchedStream(Generic[Token]):
         return self._look.width(self.count, self.pending[0].step.events) == 0
 
     @property
+    def width(self) -> int:
+        """Rows that the next step costs if it has events."""
+        return max(1, self._look.width(self.count, 1))
+
+    @property
     def load(self) -> int:
         """Rows that the waiting steps cost one by one, as far as can be told."""
-        return len(self.pending) * max(1, self._look.width(self.count, 1))
+        return len(self.pending) * self.width
 
     @property
     def joins(self) -> bool:

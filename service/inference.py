@@ -3,7 +3,7 @@
 Each run takes the next step of the streams whose turn it is, gathers the running states (lanes) of all into
 batches and steps the detector once per batch. Steps that need no inference, as those of a window without any
 event, are done at once. Where more waits than can be run in the time of a step, steps of a stream that allows
-it (`shed_steps`) are added up and run as one.
+it (`shed_steps`) are added up and run as one; on a slow network they also wait for each other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from model import tracking
 from model.card import Card
 from model.detector import Detector
 from model.rolling import silent_steps
@@ -68,6 +67,7 @@ class StreamBatcher(Generic[Token]):
         self._joiner, self._pace = Joiner(), Pace(max_batch)
         self._shares = Shares(self._pace, detector.card.step_us / 1e6)
         self._max_batch = max_batch
+        self._wake_s = 0.0  # before then there is nothing to run, unless a step comes
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -79,6 +79,10 @@ class StreamBatcher(Generic[Token]):
     def pending(self) -> int:
         """Steps that wait for `run_once`."""
         return sum(len(stream.pending) for stream in self._streams.values())
+
+    def wait_s(self) -> float | None:
+        """After how long `run_once` has something to run: 0 for now, None where no step waits at all."""
+        return max(0.0, self._wake_s - self._clock()) if self.pending else None
 
     def open(
         self, stream_id: str, options: LaneOptions, resume: Resume | None = None, *, next_track_id: int = 1
@@ -99,7 +103,8 @@ class StreamBatcher(Generic[Token]):
         plan = plan_of(self.detector.card, options.stride)
         follower = None
         if options.track:
-            follower = Follower(self._make_tracker, self.detector.card.classes, next_track_id)
+            classes = self.detector.card.classes
+            follower = Follower(self._make_tracker, classes, next_track_id, options.threshold)
         look, at = self._look(plan), resume or Resume()
         stream: BatchedStream[Token] = BatchedStream(
             stream_id, self.detector, options, plan, look, follower, at, self._clock
@@ -108,12 +113,7 @@ class StreamBatcher(Generic[Token]):
 
     def update(self, stream_id: str, *, threshold: float | None = None, iou: float | None = None) -> None:
         """Takes effect from the next answer on."""
-        stream = self._streams[stream_id]
-        stream.options = replace(
-            stream.options,
-            threshold=stream.options.threshold if threshold is None else threshold,
-            iou=stream.options.iou if iou is None else iou,
-        )
+        self._streams[stream_id].update(threshold, iou)
 
     def push(
         self,
@@ -142,6 +142,7 @@ class StreamBatcher(Generic[Token]):
             raise ValueError(f"stream {stream_id} has {MAX_PENDING} steps waiting; run_once must be called")
         if not stream.pending:
             self._shares.awake(stream)
+        self._wake_s = 0.0
         ready = self._clock() if ready_s is None else ready_s
         anew = ends_tracks or step.reset is not None
         stream.pending.append(Pending(step, token, ready, restart or anew, anew, joins))
@@ -162,13 +163,13 @@ class StreamBatcher(Generic[Token]):
         self._streams.pop(stream_id, None)
 
     def warm_up(self) -> None:
-        """Runs a whole empty window, so that the first step finds everything loaded; learns what rows cost."""
+        """Runs a whole empty window, so that the first step finds all loaded; learns what rows cost."""
         one_s, rows_s = self._runner.warm_up(self.detector.card.steps)
         if self._max_batch >= WARM_ROWS:
             self._pace.calibrate(one_s, WARM_ROWS, rows_s)
 
     def run_once(self) -> list[Outcome[Token]]:
-        """Takes the next steps of the streams whose turn it is; empty where nothing waits.
+        """Takes the next steps of the streams whose turn it is; empty where nothing waits, or see `wait_s`.
 
         An exception of the detector leaves the streams of `running` unfit for use.
         """
@@ -194,15 +195,14 @@ class StreamBatcher(Generic[Token]):
         """One run of those streams whose turn it is."""
         rows: list[Row] = []
         taken: list[tuple[BatchedStream[Token], Joined[Token]]] = []
-        most_rows = self._shares.most_rows()
-        for turn in self._shares.next(ready):
-            if len(rows) >= most_rows:
-                break
+        choice = self._shares.choose(ready, started_s)
+        self.running = [turn.stream.id for turn in choice.turns]
+        self._wake_s = 0.0 if choice.turns else choice.wake_s
+        for turn in choice.turns:
             joined, needed = turn.stream.take(turn.size, self._joiner)
             self._shares.had(turn.stream, len(needed))
             taken.append((turn.stream, joined))
             rows += needed
-        self.running = [stream.id for stream, _ in taken]
         latency = Latency()
         if rows:
             begun_s = self._clock()
@@ -235,7 +235,7 @@ def lane_options(card: Card, width: int, height: int, chosen: Mapping[str, Any])
         card.threshold if threshold is None else threshold,
         card.iou if iou is None else iou,
         plan_of(card, chosen.get("stride")).stride,
-        bool(chosen.get("track")) and hasattr(tracking, "make_tracker"),
+        bool(chosen.get("track")),
     )
 
 

@@ -25,14 +25,19 @@ def detect_recording(source: Source, detector: Detector, options: DetectOptions)
     Args:
         source: opened; read to its end (or to `options.end_us`).
         detector: the model; `options.model` is not looked at.
-        options: thresholds, stride and time range; size and format belong to the source.
+        options: thresholds, stride, tracking and time range; size and format belong to the source.
 
     Raises:
         StreamingError: what reading raises, after the answers from what came before.
         ModelError: what the detector raises.
     """
     info, card = source.info, detector.card
-    chosen = {"threshold": options.threshold, "iou": options.iou, "stride": options.stride}
+    chosen = {
+        "threshold": options.threshold,
+        "iou": options.iou,
+        "stride": options.stride,
+        "track": options.track,
+    }
     batcher: StreamBatcher[None] = StreamBatcher(detector, max_batch=1)
     batcher.open(_ONLY, lane_options(card, info.width, info.height, chosen))
     stepper = Stepper(Letterbox(info.width, info.height, *card.grid), card.step_us)

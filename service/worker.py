@@ -101,14 +101,16 @@ class Worker:
 
     def _receive(self) -> None:
         """Handles all messages that are there; waits for one where there is nothing to do."""
-        timeout_s: float | None = 0.0 if self._busy() else None
+        timeout_s = self._idle_s()
         while not self._stopping and self._models.wait(self._channel, timeout_s):
             message, _ = self._channel.recv()
             self._handle(message)
             timeout_s = 0.0
 
-    def _busy(self) -> bool:
-        return any(batcher.pending for batcher in self._models.batchers())
+    def _idle_s(self) -> float | None:
+        """How long there is nothing to run, None for until a message comes."""
+        waits_s = [batcher.wait_s() for batcher in self._models.batchers()]
+        return min((wait_s for wait_s in waits_s if wait_s is not None), default=None)
 
     def _handle(self, message: Message) -> None:
         kind, stream = message["type"], message.get("stream", "")
