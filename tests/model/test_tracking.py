@@ -285,6 +285,42 @@ def test_boxes_without_area_or_far_outside_do_no_harm() -> None:
     assert seen.changes(seen.see(Box(200)).ids.item()) == ["new", "update"]
 
 
+NEXT = {
+    None: {"new"},
+    "new": {"update", "lost", "end"},
+    "update": {"update", "lost", "end"},
+    "lost": {"update", "end"},
+    "end": set[str](),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_comes_what_is_told_is_in_order(seed: int) -> None:
+    """Crowded noise with pauses and resets: a track is new once, nothing follows its end, ids only grow."""
+    rng = np.random.default_rng(seed)
+    seen = watch(TrackerSettings(least_hits=2, lost_ms=200))
+    last: dict[int, str] = {}
+    for _ in range(300):
+        boxes = [
+            Box(*rng.integers(0, 4, 2) * 30.0, label=int(rng.integers(3)), score=float(rng.uniform(0, 1)))
+            for _ in range(rng.integers(8))
+        ]
+        tracked = seen.see(*boxes, after_us=int(rng.choice([8_000, 40_000, 250_000, 10**7])))
+        ended = seen.tracker.end_all() if rng.uniform() < 0.02 else ()
+        known = [each for each in tracked.ids.tolist() if each != NO_TRACK]
+        assert len(set(known)) == len(known)
+        for change in (*tracked.changes, *ended):
+            before = last.get(change.track_id)
+            assert change.change in NEXT[before]
+            assert before is not None or change.track_id == max(last, default=0) + 1
+            assert sum(change.votes) == pytest.approx(1)
+            last[change.track_id] = change.change
+        found_now = {change.track_id for change in tracked.changes if change.change in ("new", "update")}
+        assert set(known) == found_now
+    assert len(last) > 20
+    assert seen.tracker.next_id == max(last) + 1
+
+
 def test_the_same_answers_make_the_same_tracks() -> None:
     def told() -> list[TrackChange]:
         rng, seen = np.random.default_rng(5), watch(TrackerSettings())
