@@ -14,11 +14,30 @@ from service import problems
 from service.auth import Guard
 from service.openapi import describe
 from service.requestid import RequestId
-from service.routes import cameras, detect, health, jobs, live, metrics, models, page, recordings, streams
+from service.routes import (
+    alarms,
+    cameras,
+    clips,
+    detect,
+    health,
+    history,
+    jobs,
+    live,
+    metrics,
+    models,
+    page,
+    recordings,
+    sensor,
+    streams,
+    zones,
+)
 from service.routes.context import open_context
 from service.runtime import Runtime
 from service.settings import Settings
 
+_ROUTES = (
+    detect, recordings, jobs, streams, zones, sensor, clips, alarms, history, cameras, models, health, metrics,
+)  # fmt: skip
 _JSON_BODY_BYTES = 64 << 10
 
 
@@ -46,8 +65,8 @@ def create_app(settings: Settings, make_runtime: Callable[[Settings], Runtime] =
         redoc_url=None,
     )
     problems.install(app)
-    for router in (detect, recordings, jobs, streams, cameras, models, health, metrics):
-        app.include_router(router.router)
+    for part in _ROUTES:
+        app.include_router(part.router)
     app.include_router(live.router)
     page.install(app)
     describe(app)

@@ -72,12 +72,13 @@ class Runtime:
 
     Attributes:
         settings: as given.
+        telemetry: where everything is counted.
         streams: running streams by id.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._metrics = Metrics()
+        self._metrics = self.telemetry = Metrics()
         self._supervisor = Supervisor(settings, self._metrics.worker_restarts.inc)
         self._streams: dict[str, LiveStream] = {}
         self._names: set[str] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -14,13 +15,19 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from model.errors import UnknownModel
+from service.alarms.alarms import Alarms
 from service.cameras import Cameras
+from service.clips.clips import Clips
+from service.errors import UnknownStream, UnknownZone
 from service.history import History
 from service.jobs import Jobs
 from service.recordings import Recordings
 from service.runtime import Runtime
+from service.sensor import SensorWatch
 from service.settings import Settings
+from service.store.area import Area
 from service.uploads import remove_folder
+from service.zones.zones import Zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,10 @@ class Context:
     recordings: Recordings
     uploads: Path
     history: History
+    zones: Zones
+    alarms: Alarms
+    clips: Clips
+    sensors: SensorWatch
     cameras: Cameras = field(default_factory=Cameras)
 
     def model_name(self, asked: str | None) -> str:
@@ -67,6 +78,14 @@ async def open_context(settings: Settings, runtime: Runtime) -> AsyncIterator[Co
         recordings = await Recordings.open(data / "recordings", settings)
         stack.push_async_callback(recordings.close)
         history = await stack.enter_async_context(await History.open(settings, data))
+        zones = Zones(history.documents, runtime.telemetry)
+        await zones.open()
+        stack.push_async_callback(zones.close)
+        alarms = Alarms(history.documents, runtime.telemetry, zones, settings)
+        await alarms.open()
+        stack.push_async_callback(alarms.close)
+        clips = await Clips.open(data / "clips", settings)
+        stack.push_async_callback(clips.close)
         context = Context(
             settings,
             runtime,
@@ -74,12 +93,33 @@ async def open_context(settings: Settings, runtime: Runtime) -> AsyncIterator[Co
             recordings,
             uploads,
             history,
+            zones,
+            alarms,
+            clips,
+            SensorWatch(runtime.telemetry.registry),
         )
         stack.push_async_callback(context.jobs.close)
+        _observe(context)
         # Streams end before those who look at them.
         stack.push_async_callback(runtime.stop_streams)
         await runtime.restore(history.documents)
         yield context
+
+
+def _observe(context: Context) -> None:
+    """Lets everything look at streams that does; zones first, because others look at what they find."""
+    context.history.zone_of = partial(_area, context)
+    for one in (context.zones, context.sensors, context.alarms, context.clips, context.history):
+        context.runtime.observe_with(one.observe)
+
+
+def _area(context: Context, stream: str, zone: str) -> Area | None:
+    try:
+        found = context.zones.get(context.runtime.stream(stream).id, zone)
+        points = context.zones.polygon(context.runtime.stream(stream).id, zone)
+    except (UnknownStream, UnknownZone):
+        return None
+    return Area(points, found.anchor)
 
 
 @asynccontextmanager

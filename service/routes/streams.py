@@ -33,7 +33,7 @@ async def start(asked: StreamRequest, context: Shared) -> dict[str, Any]:
 
     A camera or a peer that is not there yet is waited for: `link` says so.
     """
-    source, kept = resolve(asked.source, context.recordings, context.settings.recordings_dir)
+    source, kept = resolve(asked.source, context.recordings, context.settings.recordings_dir, context.clips)
     size = (None, None) if kept is None else (kept.width, kept.height)
     spec = asked.spec(source, context.model_name(asked.model), size)
     return described(await context.runtime.start_stream(spec), context)
@@ -79,4 +79,4 @@ async def stop(stream: Asked) -> None:
 
 def described(stream: LiveStream, context: Context) -> dict[str, Any]:
     """What `describe` says, with sources named as the caller named them."""
-    return {**stream.describe(), "source": shown(stream.spec.source, context.recordings)}
+    return {**stream.describe(), "source": shown(stream.spec.source, context.recordings, context.clips)}

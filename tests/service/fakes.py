@@ -22,6 +22,7 @@ from service.answers import Answer, Spikes
 from service.errors import BadFrame, QueueFull, StreamEnded, TooManyStreams, UnknownStream, from_wire
 from service.options import DetectOptions, StreamSpec
 from service.settings import Settings
+from service.telemetry import Metrics
 from streaming.source import SourceInfo
 
 CLASSES = ("person", "car", "two-wheeler")
@@ -152,6 +153,7 @@ class FakeRuntime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.ready = settings, True
+        self.telemetry = Metrics()
         self.streams: dict[str, FakeStream] = {}
         self.started: list[FakeStream] = []
         self.open_runs = 0
