@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.alarms.conditions.base import Condition, Finding, Spell
 from service.alarms.schemas import HealthWhen, LinkWhen
 from service.observers import LinkState
-from service.source_messages import TapMessage
+from service.source_messages import SensorReport, TapMessage
 from streaming.sensor_health.report import SensorHealth
 
 _UNITS = {
@@ -28,8 +28,7 @@ class HealthCondition(Condition):
         self._spell = Spell(when.for_s)
 
     def told(self, message: TapMessage, now_s: float) -> Finding | None:
-        health = getattr(message, "health", None)
-        return self._look(health, now_s) if isinstance(health, SensorHealth) else None
+        return self._look(message.health, now_s) if isinstance(message, SensorReport) else None
 
     def linked(self, state: LinkState, now_s: float) -> Finding | None:
         if state in ("connecting", "lost"):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from service.source_messages import TapMessage
+from service.source_messages import SensorReport
 from streaming.sensor_health.report import Clock, Flicker, HotPixelsFound, SensorHealth
 from tests.service.alarms.house import House, house
 from tests.service.observed import track_change
@@ -25,17 +24,10 @@ def live(test: Test, **settings: Any) -> None:
     asyncio.run(run())
 
 
-@dataclass(frozen=True, slots=True)
-class Health(TapMessage):
-    """As the tap of the sensor's health says it."""
-
-    health: SensorHealth
-
-
-def health(**figures: Any) -> Health:
+def health(**figures: Any) -> SensorReport:
     common = {"t_us": 7, "seconds": 1.0, "events": 10, "events_per_s": 1e5, "on_share": 0.5, "silent_s": 0.0}
     rest = {"tiles": (), "hot": HotPixelsFound(), "flicker": (), "clock": Clock()}
-    return Health(SensorHealth(**{**common, **rest, **figures}))
+    return SensorReport(SensorHealth(**{**common, **rest, **figures}))
 
 
 def test_a_track_enters_leaves_and_stays() -> None:

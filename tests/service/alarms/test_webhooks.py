@@ -58,6 +58,23 @@ def test_a_webhook_carries_the_alarm_and_a_signature_that_any_library_verifies()
     deliver(test)
 
 
+def test_the_documented_receiver_verifies() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "zones-and-alarms.md").read_text(encoding="utf8")
+    names: dict[str, Any] = {}
+    exec(text.partition("```python\n")[2].partition("```")[0], names)
+
+    async def test(at: House, receiver: Receiver) -> None:
+        await at.alarm(deliver=[hook(receiver)])
+        at.see()
+        request = await receiver.next()
+        assert names["verify"](SECRET, request.headers, request.body)
+        assert not names["verify"](SECRET, request.headers, request.body + b" ")
+        late = {**request.headers, "webhook-timestamp": "1000000000"}
+        assert not names["verify"](SECRET, late, request.body)
+
+    deliver(test)
+
+
 def test_a_secret_may_be_the_standards_base64() -> None:
     async def test(at: House, receiver: Receiver) -> None:
         secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
