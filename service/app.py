@@ -36,8 +36,20 @@ from service.runtime import Runtime
 from service.settings import Settings
 
 _ROUTES = (
-    detect, recordings, jobs, streams, zones, sensor, clips, alarms, history, cameras, models, health, metrics,
-)  # fmt: skip
+    detect,
+    recordings,
+    jobs,
+    streams,
+    zones,
+    sensor,
+    clips,
+    alarms,
+    history,
+    cameras,
+    models,
+    health,
+    metrics,
+)
 _JSON_BODY_BYTES = 64 << 10
 
 
