@@ -97,7 +97,10 @@ def _lock(fd: int, name: str) -> None:
 
 def _whole_evt3(fd: int, size: int) -> int:
     """Bytes up to the end of the last word that is whole, after the text that begins the file."""
-    begin = os.pread(fd, HEADER_BYTES, 0).find(END_OF_HEADER) + len(END_OF_HEADER)
+    found = os.pread(fd, HEADER_BYTES, 0).find(END_OF_HEADER)
+    if found < 0:
+        return size
+    begin = found + len(END_OF_HEADER)
     return begin + (size - begin) // WORD_BYTES * WORD_BYTES
 
 
