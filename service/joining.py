@@ -13,6 +13,7 @@ from streaming.step import Step
 
 Counts = NDArray[np.uint16]
 Token = TypeVar("Token")
+Token_co = TypeVar("Token_co", covariant=True)
 
 MOST_COUNT = np.iinfo(np.uint16).max
 
@@ -39,7 +40,7 @@ class Pending(Generic[Token]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Joined(Generic[Token]):
+class Joined(Generic[Token_co]):
     """One step for the network, made of one or more of a stream's.
 
     Attributes:
@@ -55,7 +56,7 @@ class Joined(Generic[Token]):
     t_us: tuple[int, int]
     events: int
     steps: int
-    token: Token
+    token: Token_co
     ready_s: float
 
 

@@ -50,7 +50,14 @@ def cache_folder() -> Path:
 
 def graph_path(card: Card, files: ModelFiles, kind: Kind) -> Path:
     """Where the graph of these weights is kept, whether it is there or not."""
-    depends = [files.digest(), card.layout, card.in_channels, len(card.classes), card.grid, card.encoding]
+    depends: list[object] = [
+        files.digest(),
+        card.layout,
+        card.in_channels,
+        len(card.classes),
+        card.grid,
+        card.encoding,
+    ]
     depends += [card.steps if kind == "window" else 1, metadata.version("spikesight"), _code_digest()]
     if card.mode == "rolling":
         depends.append(card.network_layout().readout_decay)
