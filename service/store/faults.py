@@ -33,7 +33,8 @@ def told(error: DatabaseFault, name: str) -> StoreUnavailable:
         )
     advice = next((text for code, text in _ADVICE.items() if found.startswith(code)), None)
     if advice is None:
-        advice = "check that its server runs and that database_url is right" if not found else "try again"
+        server = "check that its server runs and that database_url is right"
+        advice = server if passes(error) else "this is a fault of Spikesight, please report it"
     return StoreUnavailable(f"the database {name} does not take this ({_reason(error)}): {advice}")
 
 

@@ -65,6 +65,10 @@ def bucket_s(text: str) -> int:
 Moment = Annotated[
     int, BeforeValidator(_moment, json_schema_input_type=str), Field(examples=["2026-01-31T12:00:00Z"])
 ]
+# Not a datetime: pydantic would leave out microseconds where there are none, and texts would not sort.
+Time = Annotated[
+    str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-01-31T12:00:00.000000Z"])
+]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Texts = Annotated[list[Text], Field(max_length=64)]
 Fraction = Annotated[float, *within("number", 0, 1)]
@@ -137,7 +141,7 @@ class _Told(BaseModel):
 
 
 class _OfStream(_Told):
-    time: datetime
+    time: Time
     stream: str
     name: str
 
@@ -154,7 +158,7 @@ class KeptTrack(_OfStream):
     """A track that has ended, at `time`."""
 
     track_id: int
-    begun: datetime
+    begun: Time
     t_us: tuple[int, int] = Field(description="Begin and end, on the clock of the events.")
     label: str
     votes: dict[str, float]
@@ -184,7 +188,7 @@ class HappeningPage(_Told):
 
 
 class CountBucket(_Told):
-    time: datetime = Field(description="Its begin.")
+    time: Time = Field(description="Its begin.")
     boxes: dict[str, int] = Field(description="Boxes kept, by class.")
     tracks: dict[str, int] = Field(description="Tracks by class, each where it was first seen.")
 
@@ -193,6 +197,6 @@ class Counts(_Told):
     """Buckets that hold nothing are left out."""
 
     bucket_s: int
-    begin: datetime
-    end: datetime
+    begin: Time
+    end: Time
     buckets: list[CountBucket]

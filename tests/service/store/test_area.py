@@ -44,7 +44,7 @@ def test_boxes_of_a_zone_are_those_that_geometry_finds(home: Home, points: Point
     # Off the grid of the corners, so that no box lies on a border.
     places = [(dice.randrange(-10, 100) + 0.13, dice.randrange(-10, 100) + 0.37) for _ in range(400)]
     corners = [(x, y, x + 10, y + 2 * dice.randrange(1, 9)) for x, y in places]
-    home.put(boxes_at(1_800_000_000_000_000, ["person"] * 400, Watched("a", "a"), lambda at: corners[at]))
+    home.put(boxes_at(4_000_000_000_000_000, ["person"] * 400, Watched("a", "a"), lambda at: corners[at]))
     polygon = shapely.Polygon(points)
     expected = {
         (left, top, right, bottom)
@@ -60,7 +60,7 @@ def test_boxes_of_a_zone_are_those_that_geometry_finds(home: Home, points: Point
 
 def test_a_box_in_two_neighbouring_zones_border_is_in_one_of_them(home: Home) -> None:
     places = [(x, 0, x + 10, 20) for x in range(0, 95, 5)]
-    home.put(boxes_at(1_800_000_000_000_000, ["car"] * 19, Watched("a", "a"), lambda at: places[at]))
+    home.put(boxes_at(4_000_000_000_000_000, ["car"] * 19, Watched("a", "a"), lambda at: places[at]))
     left, right = (((a, 0.0), (a + 50.0, 0.0), (a + 50.0, 50.0), (a, 50.0)) for a in (0.0, 50.0))
     counts = [len(home.kept("detections", area=Area(points))) for points in (left, right)]
     assert sum(counts) == 19

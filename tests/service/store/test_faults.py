@@ -26,7 +26,7 @@ from service.store.tables import detections
 from tests.service.store.world import FakeStream, Home, Note, answer, boxes_at, until
 
 CAR = ("car", 0.5, (100.0, 120.0, 300.0, 240.0), 0)
-NOON_US = 1_800_000_000_000_000
+NOON_US = 4_000_000_000_000_000
 HALL = Watched("a1", "hall")
 
 

@@ -22,7 +22,7 @@ from service.store.paging import Ask, Cursor, page
 from service.store.tables import detections, tracks
 from tests.service.store.world import Home, answer, boxes_at, change
 
-NOON_US = 1_800_000_000_000_000
+NOON_US = 4_000_000_000_000_000
 HALL, STREET = Watched("a1", "hall", 640, 480), Watched("b2", "street", 640, 480)
 
 
