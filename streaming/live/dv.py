@@ -157,8 +157,9 @@ class DvSource:
             self._complain(outside_sensor(x, y, link.width, link.height, where=f"{self._uri}: ", note=note))
         if len(inside) == 0:
             yield inside
+        arrived_s, day_s = time.monotonic(), time.time()
         for packet in in_order(inside):
-            self._clock.saw(int(packet.t_us[0]), int(packet.t_us[-1]))
+            self._clock.saw(int(packet.t_us[0]), int(packet.t_us[-1]), arrived_s, day_s)
             yield packet
 
     def _complain(self, fault: BrokenRecording) -> None:

@@ -1,8 +1,8 @@
 """`probe`: whether somebody serves AEDAT4 at an address, found out without the driver.
 
 dv-processing 2.0.4 connects, reads and parses the header of the stream in one call that holds the GIL and
-knows no time limit: a peer that accepts and says nothing stops the whole process there, one that sends
-anything else makes it wait for up to 4 GB more. So we look first, with a socket of our own.
+knows no time limit: a peer that accepts and says nothing stops the whole process there, and so does one that
+sends anything else. So we look first, with a socket of our own.
 
 A stream begins with a size (uint32, little-endian) and a FlatBuffers table of that many bytes with the file
 identifier IOHE.

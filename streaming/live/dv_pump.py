@@ -2,7 +2,8 @@
 
 `NetworkReader` reads in a thread of its own into a queue without a bound, whether anybody takes from it or
 not: 70 MB a second were seen at 5 million events a second. So one thread always takes; where the consumer is
-late, the oldest batches are given up and counted.
+late, the oldest batches are given up and counted. What it has not taken when the connection ends, the reader
+throws away.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Final
 MOST_EVENTS: Final = 1 << 21
 """Events that may wait, 16 bytes each; some seconds of a lively camera."""
 MOST_BATCHES: Final = 1 << 14
-FAST_S, SLOW_S = 0.001, 0.016
+FAST_S, SLOW_S = 0.001, 0.025
 """Pauses between two looks: the library has no call that waits. They grow to SLOW_S while nothing comes."""
 
 
@@ -74,7 +75,7 @@ class Pump:
     def _move(self) -> None:
         pause_s = FAST_S
         while not self._closed.is_set():
-            running = self._reader.isRunning()  # asked first: what came before the end is still given
+            running = self._reader.isRunning()
             batch = self._reader.getNextEventBatch()
             if batch is not None:
                 pause_s = FAST_S

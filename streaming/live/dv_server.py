@@ -31,6 +31,8 @@ TEND_S: Final = 1.0
 """Between two looks at who is connected."""
 LEAVE_S: Final = 2.0
 LOOK_S: Final = 0.01
+LINGER_S: Final = 0.1
+"""For clients by dv-processing to take what arrived: they throw it away when the connection ends."""
 
 
 class CameraServer:
@@ -89,6 +91,7 @@ class CameraServer:
             busy = self._writer.getQueuedPacketCount() or any(map(_unsent_bytes, self._connections()))
             calm = 0 if busy else calm + 1
             time.sleep(LOOK_S)
+        time.sleep(LINGER_S)
         return calm == 3
 
     def __enter__(self) -> Self:

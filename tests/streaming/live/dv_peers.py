@@ -1,7 +1,7 @@
 """Peers of `dv://` sources: real `NetworkWriter`s and liars, each in a process of its own, told what to do.
 
-Run as a program: `dv_peers.py camera PORT WIDTH HEIGHT NAME`, `frames PORT` or `bytes PORT CONNECTION...`,
-where a connection is a file that is sent to the first, second, ... client; the last one to all others.
+Run as a program: `camera PORT WIDTH HEIGHT NAME COMPRESSION`, `frames PORT` or `bytes PORT FILE...`, where a
+connection is a file that is sent to the first, second, ... client; the last one to all others.
 """
 
 from __future__ import annotations
@@ -80,16 +80,25 @@ def watch(outlet: Outlet, uri: str) -> None:
 
 
 @contextmanager
-def camera(port: int, width: int = 346, height: int = 260, name: str = "DAVIS346_00000042") -> Iterator[Peer]:
+def camera(
+    port: int,
+    width: int = 346,
+    height: int = 260,
+    name: str = "DAVIS346_00000042",
+    compression: str = "NONE",
+) -> Iterator[Peer]:
     """A `NetworkWriter` of dv-processing that sends what it is told."""
-    with peer("camera", port, width, height, name) as running:
+    with peer("camera", port, width, height, name, compression) as running:
         yield running
 
 
-def recorded_bytes(t_us: Sequence[int]) -> tuple[bytes, bytes]:
+def recorded_bytes(t_us: Sequence[int], compression: str = "NONE") -> tuple[bytes, bytes]:
     """Header and first packet of a real stream, as they are on the wire."""
     port = free_port()
-    with camera(port) as running, socket.create_connection(("127.0.0.1", port)) as client:
+    with (
+        camera(port, compression=compression) as running,
+        socket.create_connection(("127.0.0.1", port)) as client,
+    ):
         size = _exactly(client, 4)
         header = size + _exactly(client, int.from_bytes(size, "little"))
         running.send(t_us)
@@ -107,10 +116,11 @@ def _exactly(client: socket.socket, count: int) -> bytes:
     return found
 
 
-def _serve_camera(port: str, width: str, height: str, name: str) -> None:
+def _serve_camera(port: str, width: str, height: str, name: str, compression: str) -> None:
     import dv_processing as dv
 
     stream = dv.io.Stream.EventStream(0, "events", name, (int(width), int(height)))
+    stream.setCompression(dv.CompressionType.__members__[compression])
     writer = dv.io.NetworkWriter("127.0.0.1", int(port), stream)
     _say("listening")
     for line in sys.stdin:

@@ -85,6 +85,17 @@ def test_every_event_arrives_as_it_was_sent(davis: tuple[int, Peer]) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("compression", ["LZ4", "ZSTD"])
+def test_compressed_streams_are_read(compression: str) -> None:
+    t_us = range(1_000, 51_000, 10)
+    _, packet = recorded_bytes(t_us, compression)
+    assert len(packet) < 8 * len(t_us)  # of 16 bytes an event
+    port = free_port()
+    with camera(port, compression=compression) as running, open_dv(uri(port)) as source:
+        running.send(t_us)
+        assert Events.concatenate(received(source.packets(), len(t_us))).t_us.tolist() == [*t_us]
+
+
 def test_a_quiet_camera_gives_empty_packets_twice_a_second(
     entered: tuple[DvSource, Iterator[Events], Peer],
 ) -> None:
@@ -141,7 +152,7 @@ def test_nobody_there_is_waited_for() -> None:
     def start(what: str) -> None:
         said.append(what)
         if not peers:
-            peers.append(Peer("camera", port, 64, 48, "LATE"))
+            peers.append(Peer("camera", port, 64, 48, "LATE", "NONE"))
 
     source.on_wait = start
     try:
