@@ -30,6 +30,12 @@ from tests.service.recordings import HEIGHT, WIDTH, events_array, write_recordin
 PACKET_US = 10_000
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes that come late are not waited for as long as in earnest."""
+    monkeypatch.setattr("service.clips.recording.GRACE_S", 0.3)
+
+
 class Raised(Happening):
     """As alarms are raised."""
 
