@@ -8,9 +8,20 @@ import typer
 from rich.markup import escape
 
 from model.errors import ModelError
-from service.cli import camera, cameras, evaluating, networks, recordings, serving, streams, training
+from service.cli import (
+    camera,
+    cameras,
+    evaluating,
+    exporting,
+    networks,
+    recordings,
+    serving,
+    streams,
+    training,
+)
 from service.cli.terminal import errors as stderr
 from service.client import ServiceProblem
+from service.errors import ServiceError
 from streaming.errors import StreamingError
 from training.errors import TrainingError
 
@@ -26,6 +37,7 @@ streams.register(app)
 cameras.register(app)
 camera.register(app)
 recordings.register(app)
+exporting.register(app)
 networks.register(app)
 training.register(app)
 evaluating.register(app)
@@ -35,7 +47,7 @@ def main() -> None:
     """Entry point: our own errors become one line and exit code 2, without a traceback."""
     try:
         app()
-    except (StreamingError, ModelError, TrainingError, ServiceProblem) as error:
+    except (StreamingError, ModelError, TrainingError, ServiceError, ServiceProblem) as error:
         sys.exit(_complain(str(error)))
     except OSError as error:
         sys.exit(_complain(_plain(error)))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -71,8 +71,7 @@ def _values(row: Row[Any]) -> tuple[Any, ...]:
 def _write_coco(rows: Rows, path: Path) -> None:
     """An image is one answer of one stream. Annotations are kept beside until all images are written."""
     categories: dict[str, int] = {}
-    beside = path.with_suffix(".annotations")
-    with path.open("w", encoding="utf8") as file, beside.open("w+", encoding="utf8") as annotations:
+    with path.open("w", encoding="utf8") as file, TemporaryFile("w+", dir=path.parent) as annotations:
         file.write('{"info": {"description": "Detections by Spikesight"}, "images": [')
         boxes = 0
         for number, (image, found) in enumerate(_images(rows), start=1):
@@ -88,7 +87,6 @@ def _write_coco(rows: Rows, path: Path) -> None:
             file.write(line)
         file.write('],\n"categories": ')
         file.write(json.dumps([{"id": number, "name": name} for name, number in categories.items()]) + "}\n")
-    beside.unlink()
 
 
 def _images(rows: Rows) -> Iterator[tuple[dict[str, Any], list[Row[Any]]]]:

@@ -18,7 +18,7 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LATEST_S = 253_402_300_799  # the end of the year 9999
 
 
-def _moment(value: object) -> int:
+def parse_moment(value: object) -> int:
     """Microseconds since 1970."""
     text = str(value).strip()
     try:
@@ -63,7 +63,7 @@ def bucket_s(text: str) -> int:
 
 
 Moment = Annotated[
-    int, BeforeValidator(_moment, json_schema_input_type=str), Field(examples=["2026-01-31T12:00:00Z"])
+    int, BeforeValidator(parse_moment, json_schema_input_type=str), Field(examples=["2026-01-31T12:00:00Z"])
 ]
 # Not a datetime: pydantic would leave out microseconds where there are none, and texts would not sort.
 Time = Annotated[
