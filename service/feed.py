@@ -73,7 +73,7 @@ class Feed:
         policy: `block` (the source waits for a free slot), `drop_oldest`, or `shed_steps` (which drops too,
             where joining steps is not enough).
         bound: most steps that wait; reached, a window is given up.
-        in_flight: most steps sent and not done; with `shed_steps` at least a window, which may be run as one.
+        in_flight: most steps sent and not done; with `shed_steps` a window more, which may be run as one.
         keep: keep slots until no later answer looks at them, so that a new worker can take up again.
         release: takes back a slot.
 
@@ -96,7 +96,7 @@ class Feed:
     ) -> None:
         self.name, self.plan, self.policy, self.bound = name, plan, policy, bound
         self._joins = policy == "shed_steps"
-        self._in_flight = max(in_flight, plan.steps) if self._joins else in_flight
+        self._in_flight = in_flight + plan.steps if self._joins else in_flight
         self._keep, self._release = keep, release
         self._queue: deque[Entry] = deque()
         self._sent: deque[Entry] = deque()  # on their way, or done and not answered or not given back

@@ -150,12 +150,13 @@ class StreamBatcher(Generic[Token]):
     def flush(self, stream_id: str) -> Answer | None:
         """The end of a stream: an answer from the steps after the last one, None without such steps.
 
-        Everything pushed must have been run. All tracks end. The stream stays open; its next step begins anew.
+        Everything pushed must have been run. The stream stays open, with its tracks; its next step begins
+        anew.
         """
         stream = self._streams[stream_id]
         if stream.pending:
             raise ValueError(f"stream {stream_id} still has {len(stream.pending)} steps to run")
-        return stream.renew(ends_tracks=True)
+        return stream.renew(ends_tracks=False)
 
     def close(self, stream_id: str) -> None:
         """Forgets the stream with all it has; unknown ones are fine."""
