@@ -59,7 +59,7 @@ class DetectQuery(_Asked):
         None, description="Format of the recording; default sniffed from its content."
     )
     track: bool = Field(False, description="Give boxes ids that last.")
-    recording: Id | None = Field(None, description="Look at this kept recording; the body is then not read.")
+    recording: Id | None = Field(None, description="Look at this recording or clip, not at the body.")
     name: Annotated[str, Field(max_length=100)] | None = Field(
         None, description="Name of a raw body's recording."
     )

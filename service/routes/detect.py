@@ -56,7 +56,8 @@ async def wish_of(query: Annotated[DetectQuery, Query()], context: Shared) -> Wi
     options = query.options(context.model_name(query.model))
     if query.recording is None:
         return Wish(None, options)
-    kept = context.recordings.get(query.recording)
+    clips, asked = context.clips, query.recording
+    kept = clips.as_recording(asked) if clips.holds(asked) else context.recordings.get(asked)
     # What had to be said when it was kept need not be said again.
     known = replace(
         options,
@@ -89,7 +90,7 @@ async def task_of(
     responses={
         200: {"content": {NDJSON: {"schema": {"type": "string"}}}},
         202: {"model": JobState, "description": "Taken as a job; `Location` says where to ask."},
-        **refusals(401, 403, 404, 408, 413, 415, 422, 500, 503, 504, 507),
+        **refusals(401, 403, 404, 408, 409, 413, 415, 422, 500, 503, 504, 507),
     },
     openapi_extra={"requestBody": DETECT_BODY},
 )
@@ -100,7 +101,7 @@ async def detect(
     accept: Annotated[str, Header()] = "*/*",
     prefer: Annotated[str, Header()] = "",
 ) -> Response:
-    """Looks at an upload (raw body or form part `file`) or at a kept recording (`recording=ID`).
+    """Looks at an upload (raw body or form part `file`) or at a kept recording or clip (`recording=ID`).
 
     With `Accept: application/x-ndjson` answers come as they are made, one JSON object a line. With
     `Prefer: respond-async`, or where the upload is larger than `sync_limit_bytes`, it becomes a job.

@@ -75,7 +75,7 @@ def _lines(rows: Floats, events: NDArray[np.float64]) -> list[_Line]:
     length = rows.shape[1]
     window = np.hanning(length).astype(np.float32)
     spectra = np.fft.rfft((rows - rows.mean(axis=1, keepdims=True)) * window)
-    powers = spectra.real**2 + spectra.imag**2  # (R, S/2 + 1)
+    powers = (spectra.real**2 + spectra.imag**2).astype(np.float32)  # (R, S/2 + 1)
     step_hz = 1e6 / (length * SLOT_US)
     lowest, highest = int(LOWEST_HZ / step_hz), int(HIGHEST_HZ / step_hz)
     alone = events * float((window**2).mean())  # power of events that know nothing of each other
