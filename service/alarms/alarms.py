@@ -218,6 +218,7 @@ class Alarms:
     def _ended(self, observer: AlarmObserver) -> None:
         if self._observers.get(observer.stream.id) is observer:
             del self._observers[observer.stream.id]
+        self._metrics.alarms_raised.remove_by_labels({"stream": observer.stream.name})
 
     def _inside(self, stream_id: str, zone: str) -> dict[str, int]:
         try:

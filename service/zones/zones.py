@@ -57,12 +57,12 @@ class Zones:
         self._saver = asyncio.create_task(self._save_forever(), name="zone-counts")
 
     async def close(self) -> None:
-        """Saves the counts; raises StoreUnavailable."""
+        """Saves the counts."""
         if self._saver is not None:
             self._saver.cancel()
             await asyncio.wait([self._saver])
         await asyncio.gather(*self._forgetting)
-        await self._save_counts()
+        await _reported(self._save_counts())
 
     def observe(self, stream: StreamPort) -> Observer:
         """Watches a stream from now on; an `ObserverMaker`."""
@@ -196,7 +196,7 @@ class Zones:
 
 
 async def _reported(work: Coroutine[Any, Any, None]) -> None:
-    """What the database refuses in the background is a line in the log, and tried again by the next save."""
+    """What the database refuses in the background is a line in the log; the next save tries counts again."""
     try:
         await work
     except StoreUnavailable as error:

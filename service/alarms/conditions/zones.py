@@ -9,6 +9,8 @@ from service.alarms.schemas import InsideWhen, LineWhen, ZoneWhen
 from service.happenings import Happening
 from service.zones.happening import ZoneHappening
 
+_NOT_SEEN = ("ended", "removed")
+"""Reasons to leave that say nothing of the track: its stream or the zone is no more."""
 _VERBS = {"enter": "entered", "leave": "left", "dwell": "stays in"}
 
 
@@ -20,6 +22,8 @@ class ZoneCondition(Condition):
 
     def happened(self, happening: Happening, now_s: float) -> Finding | None:
         if not isinstance(happening, ZoneHappening) or happening.event != self._when.event:
+            return None
+        if happening.reason in _NOT_SEEN:
             return None
         if not _is_of(happening, self._when.zone) or not _counts(happening, self._classes):
             return None

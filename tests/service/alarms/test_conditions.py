@@ -45,6 +45,9 @@ def test_a_track_enters_leaves_and_stays() -> None:
         message = at.stream.told_of("alarm")[0]
         assert message["details"]["track_id"] == 2
         assert message["t_us"] == 80_000
+        at.stream.track(3, (90, 90), change="new")
+        at.stream.reset()
+        assert len(at.raised()) == 3
 
     live(test)
 
