@@ -81,7 +81,7 @@ def loaded_by(statement: str) -> set[str]:
     ["import service.app", "import service.runtime", "import service.cli"],
 )
 def test_the_api_process_loads_neither_torch_nor_numba(statement: str) -> None:
-    assert not loaded_by(statement) & {"torch", "numba", "onnxruntime", "cv2"}
+    assert not loaded_by(statement) & {"torch", "numba", "onnxruntime", "cv2", "duckdb"}
 
 
 def test_inference_with_onnx_loads_no_torch() -> None:
