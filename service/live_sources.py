@@ -16,6 +16,8 @@ from service.sources import Emitter
 from service.taps import TAPS, Tap
 from streaming.errors import BadSource
 from streaming.events import Events
+from streaming.filters.chain import Chain
+from streaming.filters.uri import split_filters
 from streaming.live.complaining import Complaining
 from streaming.live.linked import Linked
 from streaming.outlet import Outlet
@@ -29,7 +31,8 @@ BEAT_S = 0.5
 
 def run_live(outlet: Outlet, request: SourceRequest, writer: RingWriter, commands: socket.socket) -> None:
     """Runs a simulated, replayed or camera source until it ends or the API is gone."""
-    source = open_source(request.source, width=request.width, height=request.height)
+    uri, filters = split_filters(request.source)
+    source = open_source(uri, width=request.width, height=request.height)
     if isinstance(source, Linked):
         source.on_wait = lambda what: outlet.send(Waiting(what))
     if isinstance(source, Complaining):
@@ -38,9 +41,10 @@ def run_live(outlet: Outlet, request: SourceRequest, writer: RingWriter, command
         outlet.send(source.info)
         session = _Session(outlet, request, writer, source.info)
         threading.Thread(target=_obey, args=(Channel(commands), session.taps), daemon=True).start()
+        chain = Chain.of(filters, source.info.width, source.info.height)
         with session:
             for events in source.packets():
-                session.take(events, event_clock_s=_event_clock_s(source))
+                session.take(chain(events), event_clock_s=_event_clock_s(source))
             session.finish()
 
 

@@ -112,6 +112,21 @@ def test_a_child_tells_how_its_sensor_does_each_second(tmp_path: Path, watch: Se
     assert words["flicker"].startswith("100 Hz flicker in ")
 
 
+def test_a_live_sources_filters_come_before_all_else(watch: SensorWatch) -> None:
+    async def scenario() -> list[dict[str, Any]]:
+        source = "sim://street?seed=1&width=64&height=64&filter=region:0,0,32,64"
+        stream = ChildStream(source, None, None)
+        stream.observers = [watch.observe(stream)]
+        async with stream:
+            await stream.until(lambda: any(told["events"] for told in stream.told_of("sensor")))
+        return stream.told_of("sensor")
+
+    told = asyncio.run(scenario())
+    rates = np.array(told[-1]["tiles"]["events_per_s"]).reshape(6, 8)
+    assert rates[:, :4].sum() > 0
+    assert rates[:, 4:].sum() == 0
+
+
 def test_the_last_report_is_kept_published_and_exported(
     registry: CollectorRegistry, watch: SensorWatch
 ) -> None:

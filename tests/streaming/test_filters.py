@@ -22,6 +22,7 @@ from streaming.filters.settings import (
     Setting,
     parse_filter,
 )
+from streaming.filters.uri import split_filters
 from tests.streaming.sources import ListSource
 
 WIDTH, HEIGHT = 12, 9
@@ -258,3 +259,27 @@ def test_bad_text_is_refused_with_what_is_allowed(text: str, says: str) -> None:
 def test_a_region_beyond_the_sensor_is_refused() -> None:
     with pytest.raises(BadSource, match="beyond the 12 x 9 sensor"):
         make_filter(Region(0, 0, 13, 5), WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize(
+    ("uri", "without", "filters"),
+    [
+        ("usb://evk4?filter=hot_pixels&biases=x", "usb://evk4?biases=x", [HotPixels()]),
+        (
+            "usb://evk4?biases=x&filter=polarity:on&filter=flip:h",
+            "usb://evk4?biases=x",
+            [Polarity("on"), Flip("h")],
+        ),
+        ("sim://street?filter=hot_pixels%3Arate_hz%3D10", "sim://street", [HotPixels(rate_hz=10.0)]),
+        ("udp://:3333?width=3&height=4", "udp://:3333?width=3&height=4", []),
+        ("dv://host:1?compression=&x", "dv://host:1?compression=&x", []),
+        ("file:///a.raw?filter=hot_pixels", "file:///a.raw?filter=hot_pixels", []),
+    ],
+)
+def test_a_live_sources_uri_may_ask_for_filters(uri: str, without: str, filters: list[Setting]) -> None:
+    assert split_filters(uri) == (without, filters)
+
+
+def test_a_live_sources_filter_that_means_nothing_is_refused() -> None:
+    with pytest.raises(BadSource, match="unknown filter 'hotpixels'; filters are hot_pixels"):
+        split_filters("usb://evk4?filter=hotpixels")
