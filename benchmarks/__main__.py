@@ -6,9 +6,14 @@ import argparse
 
 from rich.console import Console
 
-from benchmarks import decode, engines, memory
+from benchmarks import decode, engines, memory, sensor_health
 
-BENCHMARKS = {"engines": engines.run, "decode": decode.run, "memory": memory.run}
+BENCHMARKS = {
+    "engines": engines.run,
+    "decode": decode.run,
+    "memory": memory.run,
+    "sensor_health": sensor_health.run,
+}
 
 
 def main() -> None:

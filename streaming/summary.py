@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +68,8 @@ class _Tally:
         self._open_bin, self._open_count = int(bins[-1]), int(counts[-1])
 
 
-def summarise(source: Source) -> RecordingSummary:
-    """Reads a finite source to its end.
+def summarise(source: Source, also: Callable[[Events], None] | None = None) -> RecordingSummary:
+    """Reads a finite source to its end; `also` sees every packet.
 
     Raises:
         StreamingError: as the source says.
@@ -76,6 +77,8 @@ def summarise(source: Source) -> RecordingSummary:
     tally = _Tally()
     for events in source.packets():
         tally.add(events)
+        if also is not None:
+            also(events)
     return _summary(source.info, tally)
 
 

@@ -53,18 +53,24 @@ def info(
     height: Height = None,
     format_: Format = None,
 ) -> None:
-    """What a recording holds: format, sensor, size, events, times, rates."""
+    """What a recording holds: format, sensor, size, events, times, rates, and how its sensor did."""
+    from streaming.sensor_health.watch import RecordingHealth
     from streaming.sources import open_recording
     from streaming.summary import summarise
 
     with open_recording(file, format=format_, width=width, height=height) as source:
-        summary = asdict(summarise(source))
+        watch = RecordingHealth(source.info.width, source.info.height)
+        summary = asdict(summarise(source, also=watch.add))
+    health = watch.worst()
     if json_:
-        print(json.dumps(summary))
+        print(json.dumps({**summary, "health": health.to_json()}))
         return
     table = Table("field", "value", title=str(file), show_header=False)
     for name, value in summary.items():
         table.add_row(name, f"{value:,.3f}" if isinstance(value, float) else str(value))
+    for verdict in health.verdicts:
+        words = f"[bold]{verdict.words}[/bold]" if verdict.level == "warn" else verdict.words
+        table.add_row(f"sensor: {verdict.topic}", words)
     output.print(table)
 
 

@@ -21,15 +21,16 @@ MEDIAN_BINS = 1 << 12
 READ_PIXELS = types.Array(types.uint32, 2, "C", readonly=True)
 
 
-def find_hot(pixels: NDArray[np.uint32], seconds: float) -> HotPixelsFound:
+def find_hot(pixels: NDArray[np.uint32], seconds: float, side: int = 1) -> HotPixelsFound:
     """Hot pixels by the events of every pixel.
 
     A moving edge fires a pixel and its neighbours alike and a lamp covers an area; hot pixels stand alone, in
     twos or threes. So each is measured against its third busiest neighbour, and against the median of all.
 
     Args:
-        pixels: (H, W) events of every pixel.
+        pixels: (H, W) events of every pixel, or square of pixels.
         seconds: time in which they came.
+        side: of a square, pixels; hot ones are named by their squares' first pixels.
     """
     if seconds < HOT_LEAST_S:
         return HotPixelsFound()
@@ -44,7 +45,8 @@ def find_hot(pixels: NDArray[np.uint32], seconds: float) -> HotPixelsFound:
     busiest = np.argsort(events, kind="stable")[::-1][:WORST]
     width = pixels.shape[1]
     worst = tuple(
-        HotPixel(int(hot[i]) % width, int(hot[i]) // width, float(events[i]) / seconds) for i in busiest
+        HotPixel(int(hot[i]) % width * side, int(hot[i]) // width * side, float(events[i]) / seconds)
+        for i in busiest
     )
     return HotPixelsFound(number, float(events.sum()) / max(1, int(pixels.sum(dtype=np.int64))), worst)
 

@@ -20,6 +20,8 @@ SLOT_US = 500
 """Frequencies up to 1 kHz can be told apart."""
 SLOTS = BIN_US // SLOT_US
 LAST_US, RUN, LONGEST_RUN, SAME = range(4)
+MOST_PIXELS = 1 << 22
+"""Larger sensors, and sizes that a client has made up, are counted in squares of pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +31,8 @@ class Counts:
     Attributes:
         seconds: event time that is counted.
         events: in that time.
-        pixels: (H, W) uint32 events of every pixel.
+        pixels: (H, W) uint32 events of every pixel, or square of pixels.
+        side: pixels of a square's side, 1 for most sensors.
         slots: (S, TILES, 2) float32 events of every half millisecond and tile, OFF and ON, oldest first.
         same_time: events with the time of the event before them.
         most_at_once: most events with one and the same time.
@@ -38,6 +41,7 @@ class Counts:
     seconds: float
     events: int
     pixels: NDArray[np.uint32]
+    side: int
     slots: NDArray[np.float32]
     same_time: int
     most_at_once: int
@@ -53,7 +57,12 @@ class Tally:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        self._pixels = np.zeros((BINS, height, width), np.uint16)
+        self._width, self._height, self._shift = width, height, 0
+        while (squares := (-(-height >> self._shift), -(-width >> self._shift)))[0] * squares[
+            1
+        ] > MOST_PIXELS:
+            self._shift += 1
+        self._pixels = np.zeros((BINS, *squares), np.uint16)
         self._slots = np.zeros((BINS, SLOTS, TILES, 2), np.int32)
         self._events = np.zeros(BINS, np.int64)
         self._repeats = np.zeros((BINS, 4), np.int64)
@@ -95,6 +104,7 @@ class Tally:
                 seconds=seen / 1e6,
                 events=int(self._events.sum()),
                 pixels=pixels,
+                side=1 << self._shift,
                 slots=slots[len(slots) - known :].astype(np.float32),
                 same_time=int(self._repeats[:, SAME].sum()),
                 most_at_once=int(self._repeats[:, LONGEST_RUN].max()),
@@ -138,19 +148,18 @@ class Tally:
         end = int(np.searchsorted(events.t_us, self._begin_us + BIN_US))
         part = events[begin:end]
         bad = count_events(
-            part.t_us, part.x, part.y, part.p, self._begin_us, self._columns, self._rows,
+            part.t_us, part.x, part.y, part.p, self._begin_us, self._columns, self._rows, self._shift,
             self._pixels[self._bin], self._slots[self._bin], self._repeats[self._bin],
         )  # fmt: skip
         if bad >= 0:
-            height, width = self._pixels.shape[1:]
-            raise outside_sensor(int(part.x[bad]), int(part.y[bad]), width, height)
+            raise outside_sensor(int(part.x[bad]), int(part.y[bad]), self._width, self._height)
         self._events[self._bin] += end - begin
         self._newest_us = int(events.t_us[end - 1])
         return end
 
 
 @compiled(
-    I64, READ_I64, READ_U16, READ_U16, READ_U8, I64, READ_I32, READ_I32,
+    I64, READ_I64, READ_U16, READ_U16, READ_U8, I64, READ_I32, READ_I32, I64,
     types.uint16[:, ::1], types.int32[:, :, ::1], WRITE_I64,
 )  # fmt: skip
 def count_events(
@@ -161,6 +170,7 @@ def count_events(
     begin_us: int,
     columns: NDArray[np.int32],
     rows: NDArray[np.int32],
+    shift: int,
     pixels: NDArray[np.uint16],
     slots: NDArray[np.int32],
     repeats: NDArray[np.int64],
@@ -171,7 +181,8 @@ def count_events(
         t_us, x, y, p: columns of the events, times within the bin and not decreasing.
         begin_us: the bin's begin.
         columns: (W,) tile column of every sensor column. rows: (H,) first tile of every sensor row.
-        pixels: (H, W) events of every pixel, saturating.
+        shift: places by which columns and rows are shifted to those of `pixels`.
+        pixels: (H, W) events of every pixel or square of pixels, saturating.
         slots: (SLOTS, TILES, 2) events of every half millisecond and tile, OFF and ON.
         repeats: (4,) time of the last event, events with that time, most of them, repeated times.
 
@@ -193,8 +204,9 @@ def count_events(
         run = run + 1 if repeated else 1
         longest = max(longest, run)
         last_us = t_us[i]
-        count = pixels[y[i], x[i]]
-        pixels[y[i], x[i]] = count + (count != 65_535)
+        row, column = y[i] >> shift, x[i] >> shift
+        count = pixels[row, column]
+        pixels[row, column] = count + (count != 65_535)
         slots[slot, rows[y[i]] + columns[x[i]], p[i]] += 1
     repeats[0], repeats[1], repeats[2], repeats[3] = last_us, run, longest, same
     return bad

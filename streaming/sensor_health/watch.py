@@ -86,7 +86,7 @@ class HealthWatch:
             on_share=float(tiles[:, 1].sum()) / both if both else None,
             silent_s=silent_s,
             tiles=tuple((tiles.sum(axis=1) / known_s).tolist()),
-            hot=find_hot(counts.pixels, counts.seconds),
+            hot=find_hot(counts.pixels, counts.seconds, counts.side),
             flicker=find_flicker(counts.slots),
             clock=self._clock(counts, now_s),
         )

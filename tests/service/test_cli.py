@@ -42,7 +42,11 @@ def test_info_prints_what_scripts_rely_on(recording: Path) -> None:
         "first_t_us": 0, "last_t_us": 99_999, "duration_us": 99_999,
     }  # fmt: skip
     assert {name: summary[name] for name in expected} == expected
-    assert "12000" in spikesight("info", recording).stdout.replace(",", "")
+    assert summary["health"]["events"] == EVENTS
+    assert {verdict["topic"] for verdict in summary["health"]["verdicts"]} >= {"hot_pixels", "flicker"}
+    shown = spikesight("info", recording).stdout
+    assert "12000" in shown.replace(",", "")
+    assert "no hot pixels" in shown or "too short to tell" in shown
 
 
 @pytest.mark.parametrize("suffix", ["npy", "csv", "aedat4", "raw"])

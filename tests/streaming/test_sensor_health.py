@@ -224,6 +224,17 @@ def test_an_event_outside_the_sensor_is_refused() -> None:
         watch.add(Events.of([0], [WIDTH], [0], [1]))
 
 
+def test_a_huge_sensor_takes_little_memory_and_names_its_hot_pixels_roughly() -> None:
+    watch = HealthWatch(65_535, 65_535, live=False)
+    for one in cut(pixel(65_534, 40_000, 500, 2)):
+        watch.add(one)
+    (hot,) = watch.report().hot.worst
+    assert 0 <= 65_534 - hot.x < 32
+    assert 0 <= 40_000 - hot.y < 32
+    with pytest.raises(EventsOutsideSensor):
+        watch.add(Events.of([3_000_000], [65_535], [0], [1]))
+
+
 def test_all_of_it_becomes_json() -> None:
     told = health(merged(noise(5_000, 2), lamp(100, 9_000, 2, (0, 0, 99, 99)), pixel(1, 1, 300, 2))).to_json()
     assert told["level"] == "warn"
