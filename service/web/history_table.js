@@ -1,7 +1,8 @@
 // Rows of history, a page at a time.
 
 import { getJson } from "/web/api.js";
-import { h, moment, number, span, words } from "/web/dom.js";
+import { h, moment, number, span } from "/web/dom.js";
+import { sentence } from "/web/happenings.js";
 import { swatch } from "/web/labels.js";
 
 const PAGE = 50;
@@ -30,19 +31,10 @@ export const TABLES = {
     title: "Events",
     path: "/happenings",
     head: ["Time", "Stream", "Kind", "What"],
-    cells: (row) => [moment(new Date(row.time)), row.name, row.kind, sentence(row.body)],
+    cells: (row) => [moment(new Date(row.time)), row.name, row.kind.replaceAll("_", " "), sentence(row.body)],
     ignores: ["class"],
   },
 };
-
-export function sentence(body) {
-  if (body.type === "zone") {
-    const way = body.direction ? ` ${body.direction}` : "";
-    return `${body.label} #${body.track_id}: ${body.event}${way}, ${body.name}`;
-  }
-  if (body.type === "alarm") return `${body.name}: ${body.what}`;
-  return body.words ?? body.detail ?? body.message ?? [words(body.type ?? ""), body.name].filter(Boolean).join(" ");
-}
 
 export class HistoryTable {
   constructor() {

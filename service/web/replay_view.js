@@ -2,7 +2,7 @@
 
 import { h, number, say } from "/web/dom.js";
 import { countByLabel } from "/web/draw.js";
-import { sentence } from "/web/history_table.js";
+import { sentence } from "/web/happenings.js";
 import { swatch } from "/web/labels.js";
 import { attempt } from "/web/notices.js";
 import { Measures } from "/web/panels/measures.js";
@@ -58,9 +58,10 @@ export class Replay {
   }
 
   event(line) {
-    this.happened.hidden = false;
     const seconds = (line.t_us - this.replay.recording.first_t_us) / 1e6;
     const known = typeof line.t_us === "number";
+    if (known && seconds < 0) return; // told while the clip began, of what was before
+    this.happened.hidden = false;
     const open = h("button", { type: "button", class: "link mono", disabled: !known, onclick: () => this.player.seekTime(line.t_us) }, known ? `${seconds.toFixed(2)} s` : "–");
     this.events.append(h("li", { class: line.type === "alarm" ? "bad" : "" }, open, h("span", {}, sentence(line))));
   }

@@ -6,7 +6,7 @@ import { bytes, h, icon, moment, number, say, span } from "/web/dom.js";
 import { attempt } from "/web/notices.js";
 import { pathOf } from "/web/stream_actions.js";
 
-const MOST = 5;
+const MOST = 3;
 
 // One line on how a clip does.
 export function clipWords(clip) {

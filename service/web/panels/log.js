@@ -1,11 +1,11 @@
 // What happened on a stream, newest first: zones, alarms, links, resets, errors.
 
-import { clock, h, number, words } from "/web/dom.js";
+import { clock, h, words } from "/web/dom.js";
+import { sentence } from "/web/happenings.js";
 import { LINK_WORDS } from "/web/streams.js";
 
 const MOST = 200;
 const TONES = { connecting: "warn", stalled: "warn", lost: "bad", live: "good", ended: "" };
-const PASSED = { enter: "entered", leave: "left", dwell: "stays in", cross: "crossed" };
 
 export class Log {
   // onZone(id): a zone said something.
@@ -30,24 +30,21 @@ export class Log {
   }
 
   zone(message) {
-    const way = message.direction ? ` ${message.direction}` : "";
-    const stay = message.dwell_s === null || message.dwell_s === undefined ? "" : ` after ${number(message.dwell_s, 1)} s`;
-    const why = ["moved", undefined].includes(message.reason) ? "" : ` (${message.reason})`;
-    this.add("", message.name, `${message.label} #${message.track_id} ${PASSED[message.event] ?? message.event}${way}${stay}${why}`);
+    this.add("", message.name, sentence(message, false));
     this.onZone(message.zone);
   }
 
   alarm(message) {
     if (message.acknowledged) this.add("good", `Alarm: ${message.name}`, "acknowledged");
-    else this.add("bad", `Alarm: ${message.name}`, message.what);
+    else this.add("bad", `Alarm: ${message.name}`, sentence(message, false));
   }
 
   sensor(message) {
-    this.add(message.level === "warn" ? "warn" : "good", `Sensor: ${words(message.topic)}`, message.words);
+    this.add(message.level === "warn" ? "warn" : "good", `Sensor: ${words(message.topic)}`, sentence(message, false));
   }
 
   reset(message) {
-    this.add("warn", "Reset", `The network began anew: ${words(message.reason)}`);
+    this.add("warn", "Reset", sentence(message));
   }
 
   error(message) {

@@ -100,7 +100,7 @@ class StreamView {
   }
 
   left() {
-    const { zones, counts, log } = this.panels;
+    const { zones, counts, log, sensor, clips } = this.panels;
     this.pauseButton = iconButton("pause", "Pause (space)", { id: "pause", onclick: () => this.pause() });
     this.tools = h(
       "div",
@@ -116,12 +116,12 @@ class StreamView {
       iconButton("full", "Full screen (f)", { id: "full-screen", onclick: () => this.fullScreen() }),
     );
     this.box = h("div", { class: "stage-box" }, this.stage.root, this.tools, zones?.bar);
-    return h("section", { class: "left", "aria-label": "View" }, this.box, h("div", { class: "below" }, counts?.root, log.root));
+    return h("section", { class: "left", "aria-label": "View" }, this.box, h("div", { class: "below" }, counts?.root, log.root, sensor.root, clips?.root));
   }
 
   right() {
-    const { measures, tracks, zones, sensor, clips, controls } = this.panels;
-    const parts = [tracks, zones, measures, sensor, clips, controls].filter(Boolean);
+    const { measures, tracks, zones, controls } = this.panels;
+    const parts = [tracks, zones, measures, controls].filter(Boolean);
     return h("aside", { class: "side", "aria-label": "Controls and measurements" }, parts.map((panel) => panel.root));
   }
 

@@ -247,6 +247,10 @@ class Tile {
   }
 
   measure(message) {
+    if (this.state !== "live") {
+      say(this.figures, "");
+      return;
+    }
     say(this.figures, `${known(message.events_per_s, rate)} · ${known(message.behind_ms, (ms) => `${number(ms)} ms behind`)}`);
     const warnings = message.sensor?.warnings ?? [];
     this.warning.hidden = !warnings.length;
