@@ -47,6 +47,7 @@ class SoakSettings:
         down_s: how long a killed camera stays away.
         scene_s: length of the simulated scene that each camera repeats.
         first_s: start of the run that memory is not judged in.
+        scene: what is simulated, without seed, duration and speed.
     """
 
     seconds: float = 600.0
@@ -55,6 +56,7 @@ class SoakSettings:
     down_s: float = 2.0
     scene_s: float = 20.0
     first_s: float = 60.0
+    scene: str = "sim://street?people=4"
 
 
 @dataclass(slots=True)
@@ -193,7 +195,7 @@ class Memory:
 def soak(settings: SoakSettings, console: Console) -> SoakReport:
     """Runs it and measures."""
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        scenes = [_scene(Path(folder), number, settings.scene_s) for number in range(settings.cameras)]
+        scenes = [_scene(Path(folder), number, settings) for number in range(settings.cameras)]
         cameras = [Camera(scene, number) for number, scene in enumerate(scenes)]
         for camera in cameras:
             stack.callback(camera.kill)
@@ -269,10 +271,12 @@ def _account(report: SoakReport, name: str, said: dict[str, Any], watcher: Watch
     report.behind_ms[name] = statistics.median(watcher.behind_ms)
 
 
-def _scene(folder: Path, number: int, seconds: float) -> Path:
+def _scene(folder: Path, number: int, settings: SoakSettings) -> Path:
     """A street simulated once and repeated: the simulator's own work would fill two cores."""
     path = folder / f"street-{number}.npy"
-    with open_source(f"sim://street?seed={number + 1}&duration_s={seconds:g}&speed=max") as street:
+    with open_source(
+        f"{settings.scene}&seed={number + 1}&duration_s={settings.scene_s:g}&speed=max"
+    ) as street:
         write_recording(street, path)
     return path
 
