@@ -104,6 +104,9 @@ class Feed:
         self._serial = self._done_serial = -1
         self._epoch, self._count = 0, 0  # of the last step sent
         self._answered, self._answered_epoch = 0, 0
+        self._carried = (
+            0  # events of steps that a dead worker had, told to the next one: nothing answered them
+        )
         self._restart_reason: str | None = None
         self._restart = False
         self.dropped = Dropped()
@@ -121,7 +124,8 @@ class Feed:
     @property
     def unanswered_events(self) -> int:
         """Events of steps that wait, are on their way, or are done and not yet part of an answer."""
-        return sum(entry.events for entry in (*self._queue, *self._unanswered()))
+        waiting = (entry for entry in self._queue if not self._only_warms_up(entry))
+        return sum(entry.events for entry in (*waiting, *self._unanswered())) + self._carried
 
     @property
     def unanswered(self) -> bool:
@@ -149,6 +153,8 @@ class Feed:
 
     def request_reset(self, reason: str) -> None:
         """The next step sent begins anew, and says why."""
+        while self._queue and self._only_warms_up(self._queue[0]):
+            self._free(self._queue.popleft())
         if self._queue:
             self._queue[0] = replace(self._queue[0], reset=reason)
         else:
@@ -184,6 +190,8 @@ class Feed:
         entry = self._sent[serial - self._sent[0].serial]
         self.joined += serial - first.serial
         self._done_serial = serial
+        if (entry.epoch, answered) > (self._answered_epoch, self._answered):
+            self._carried = 0
         self._answered, self._answered_epoch = answered, entry.epoch
         needed = self.plan.needed_from(count)
         while self._holding and self._is_needless(self._holding[0], entry, needed):
@@ -198,10 +206,14 @@ class Feed:
             self._free(entry)
         self._holding.clear()
         self._sent.clear()
+        self._carried = 0
 
     def begin_anew(self) -> None:
         """The next step begins anew, without a word: all before it is answered."""
-        self._restart = True
+        if self._queue:
+            self._queue[0] = replace(self._queue[0], restart=True)
+        else:
+            self._restart = True
 
     def give_up_all(self) -> None:
         """The source is gone for good: everything that waits or is on its way is counted as dropped."""
@@ -227,12 +239,13 @@ class Feed:
         self._epoch, self._count = first.epoch, first.index
         again[0] = replace(first, reset=None, restart=False)
         self._queue.extendleft(reversed(again))
-        return Resume(first.index, answered, sum(entry.events for entry in gone))
+        self._carried += sum(entry.events for entry in gone)
+        return Resume(first.index, answered, self._carried)
 
     def forget_sent(self, reason: str) -> None:
         """Gives up everything a dead worker had, counted as dropped; the next step begins anew."""
         lost = self._unanswered()
-        self._count_dropped(len(lost), sum(entry.events for entry in lost))
+        self._count_dropped(len(lost), sum(entry.events for entry in lost) + self._carried)
         self.finish()
         self._done_serial = self._serial
         self.request_reset(reason)
@@ -262,6 +275,10 @@ class Feed:
 
     def _unanswered(self) -> list[Entry]:
         return [entry for entry in self._sent if not self._is_answered(entry)]
+
+    def _only_warms_up(self, entry: Entry) -> bool:
+        """Whether a waiting step was answered by a dead worker, and is there for what comes after it."""
+        return entry.serial >= 0 and self._is_answered(entry)
 
     def _is_needless(self, held: Entry, done: Entry, needed: int) -> bool:
         """Whether nobody will look at `held` again, now that `done` is done."""

@@ -32,7 +32,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("reset"), st.none()),
     st.tuples(st.just("lost"), st.integers(1, 3)),
     st.tuples(st.just("die"), st.none()),
-    st.tuples(st.just("rest"), st.none()),
+    st.tuples(st.just("rest"), st.lists(st.sampled_from([0, 7]), max_size=4)),
 )
 
 
@@ -56,6 +56,10 @@ class Line:
         self._start_worker()
 
     def offer(self, events: list[int]) -> None:
+        self._arrive(events)
+        self.pump()
+
+    def _arrive(self, events: list[int]) -> None:
         for count in events:
             t_us = (self.index * STEP_US, (self.index + 1) * STEP_US)
             self.index += 1
@@ -68,7 +72,6 @@ class Line:
             reset, self.gap = ("gap" if self.gap else None), False
             self.feed.offer(Entry(slot, t_us, count, t_us[1] - 1, reset, self.detector.now_s))
             self.detector.now_s += STEP_US / 2e6
-        self.pump()
 
     def pump(self) -> None:
         while (entry := self.feed.take()) is not None:
@@ -91,7 +94,8 @@ class Line:
         self.detector.now_s += wait_s or 0.0
         for outcome in self.batcher.run_once():
             self._deliver(outcome.early)
-            self.feed.done(outcome.token, outcome.count, outcome.answered)
+            entry = self.feed.done(outcome.token, outcome.count, outcome.answered)
+            assert outcome.count == entry.index + 1, "feed and worker count alike"
             self._deliver(outcome.due)
         self.pump()
 
@@ -105,13 +109,16 @@ class Line:
         self._start_worker()
         self.pump()
 
-    def rest(self) -> None:
-        """Nothing comes for a while."""
+    def rest(self, meanwhile: list[int]) -> None:
+        """Nothing comes for a while; steps that come while the worker is asked for the rest wait."""
         while not self.feed.idle:
             self.run()
-        self._deliver(self.batcher.flush("a"))
+        rest = self.batcher.flush("a")
+        self._arrive(meanwhile)
+        self._deliver(rest)
         self.feed.finish()
         self.feed.begin_anew()
+        self.pump()
 
     def check(self) -> None:
         answered = sum(answer.events for answer in self.answers)
@@ -121,7 +128,7 @@ class Line:
         assert ends == sorted(set(ends)), "answers are in order, and none comes twice"
 
     def finish(self) -> None:
-        self.rest()
+        self.rest([])
         self.check()
         assert self.feed.unanswered_events == 0
         assert sorted(self.free) == list(range(SLOTS)), "every slot came back"
@@ -156,7 +163,7 @@ def play(line: Line, actions: list[tuple[str, Any]]) -> None:
         elif kind == "die":
             line.die()
         elif kind == "rest":
-            line.rest()
+            line.rest(value)
         line.check()
     line.finish()
 
