@@ -12,7 +12,7 @@ from service.answers import Answer, Dropped
 from service.channel import Message
 from service.errors import DeadlineExceeded, WorkerDied, from_wire
 from service.feed import Entry, Feed
-from service.source_messages import Fault, Lost, Produced, SourceRequest, TapMessage, Waiting
+from service.source_messages import Fault, LeftOut, Lost, Produced, SourceRequest, TapMessage, Waiting
 from service.source_process import SourceProcess
 from service.supervisor import Supervisor
 from service.telemetry import Metrics
@@ -105,6 +105,7 @@ class Flow:
         last_message_s: `time.monotonic()` at which the source last said something.
         last_event_s: likewise, at which events last came.
         info: what the source is, None before it is there.
+        left_out: what it left out of what came since it was opened, by reason.
     """
 
     def __init__(self, spec: FlowSpec, supervisor: Supervisor, metrics: Metrics, listener: Listener) -> None:
@@ -114,6 +115,7 @@ class Flow:
         self.last_message_s = self.last_event_s = time.monotonic()
         self.info: SourceInfo | None = None
         self.answers = 0
+        self.left_out: dict[str, int] = {}
         self._spec, self._supervisor, self._metrics, self._listener = spec, supervisor, metrics, listener
         self._source = SourceProcess(
             spec.request,
@@ -273,6 +275,8 @@ class Flow:
             self._listener.told(message)
         elif isinstance(message, Fault):
             self._listener.refused(message)
+        elif isinstance(message, LeftOut):
+            self.left_out = message.counters
         elif isinstance(message, Waiting):
             self._said()
             self._listener.waiting(message.what)

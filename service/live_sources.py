@@ -11,7 +11,7 @@ from typing import Self
 from service.channel import Channel, ChannelClosed, Message
 from service.errors import BadFrame
 from service.frames import decode_frame
-from service.source_messages import Beat, Fault, SourceRequest, Waiting
+from service.source_messages import Beat, Fault, LeftOut, SourceRequest, Waiting
 from service.sources import Emitter
 from service.taps import TAPS, Tap
 from streaming.errors import BadSource
@@ -19,7 +19,7 @@ from streaming.events import Events
 from streaming.filters.chain import Chain
 from streaming.filters.uri import split_filters
 from streaming.live.complaining import Complaining
-from streaming.live.linked import Linked
+from streaming.live.linked import Counting, Linked
 from streaming.outlet import Outlet
 from streaming.ring import RingWriter
 from streaming.source import Source, SourceInfo
@@ -27,6 +27,7 @@ from streaming.sources import open_source
 
 PUSH_FORMAT = "push"
 BEAT_S = 0.5
+LEDGER_S = 1.0
 
 
 def run_live(outlet: Outlet, request: SourceRequest, writer: RingWriter, commands: socket.socket) -> None:
@@ -42,9 +43,11 @@ def run_live(outlet: Outlet, request: SourceRequest, writer: RingWriter, command
         session = _Session(outlet, request, writer, source.info)
         threading.Thread(target=_obey, args=(Channel(commands), session.taps), daemon=True).start()
         chain = Chain.of(filters, source.info.width, source.info.height)
+        ledger = _Ledger(outlet, source)
         with session:
             for events in source.packets():
                 session.take(chain(events), event_clock_s=_event_clock_s(source))
+                ledger.tell()
             session.finish()
 
 
@@ -94,6 +97,25 @@ class _Session:
     def __exit__(self, *_: object) -> None:
         for tap in self.taps:
             tap.close()
+
+
+class _Ledger:
+    """Tells what a source leaves out, at most once a second and only where there is news."""
+
+    def __init__(self, outlet: Outlet, source: Source) -> None:
+        self._outlet, self._source = outlet, source
+        self._told: dict[str, int] = {}
+        self._due_s = time.monotonic()
+
+    def tell(self) -> None:
+        now_s = time.monotonic()
+        if now_s < self._due_s or not isinstance(self._source, Counting):
+            return
+        self._due_s = now_s + LEDGER_S
+        found = dict(self._source.counters)
+        if found != self._told:
+            self._told = found
+            self._outlet.send(LeftOut(found))
 
 
 def _event_clock_s(source: Source) -> float | None:

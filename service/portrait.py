@@ -49,6 +49,7 @@ def status(stream: LiveStream) -> dict[str, Any]:
         "behind_ms": 0.0 if stream.last is None else round(stream.last.behind_ms, 3),
         "queue": queue(stream),
         "dropped": asdict(counts.dropped),
+        "left_out": {} if flow is None else flow.left_out,
         "tracks": len(stream.tracks),
         "viewers": len(stream.hub),
         **thresholds(stream),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -88,6 +88,7 @@ class Runtime:
         self._begun_s = time.monotonic()
         self._warming: asyncio.Task[None] | None = None
         self._observers: list[ObserverMaker] = []
+        self._queues: list[Callable[[], Sequence[Mapping[str, Any]]]] = []
         self._keeper: Keeper | None = None
         self._closing = False
         self.streams: Mapping[str, LiveStream] = MappingProxyType(self._streams)
@@ -146,13 +147,13 @@ class Runtime:
             streams=len(self._streams),
             uploads_running=self._turns.running,
             uploads_waiting=self._turns.waiting,
-            queues=tuple(stream.queue() for stream in self._streams.values()),
+            queues=tuple(self._all_queues()),
             uptime_s=round(time.monotonic() - self._begun_s, 3),
         )
 
     def metrics(self) -> bytes:
         """Prometheus text; its content type is `CONTENT_TYPE`."""
-        metrics, queues = self._metrics, [stream.queue() for stream in self._streams.values()]
+        metrics, queues = self._metrics, self._all_queues()
         metrics.streams.set(len(self._streams))
         metrics.uploads_running.set(self._turns.running)
         metrics.uploads_waiting.set(self._turns.waiting)
@@ -170,12 +171,22 @@ class Runtime:
             raise UnknownStream(f"no stream {stream_id[:80]!r} is running; GET /streams lists those that are")
         return found
 
+    def count_queues(self, queues: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
+        """From now on health and metrics tell of these queues too, in the form of `LiveStream.queue`."""
+        self._queues.append(queues)
+
     def observe_with(self, maker: ObserverMaker) -> None:
         """From now on every stream that starts has an observer of `maker`'s."""
         self._observers.append(maker)
 
-    async def restore(self, documents: Documents) -> None:
+    async def restore(
+        self, documents: Documents, last_track_id: Callable[[str], Awaitable[int]] | None = None
+    ) -> None:
         """Starts the streams kept in `documents`, in the background, and keeps those to come there.
+
+        Args:
+            documents: where streams are kept.
+            last_track_id: the greatest id that a track of a stream (by id) is known to have had.
 
         Raises:
             StoreUnavailable: the database does not answer.
@@ -189,6 +200,8 @@ class Runtime:
                 _log.warning("kept stream not restored", stream=kept.id, error=str(error))
                 continue
             stream = self._streams[kept.id] = self._new_stream(kept.id, kept.name, kept.spec)
+            if last_track_id is not None:
+                stream.tracks.next_id = 1 + await last_track_id(kept.id)
             stream.restore()
 
     async def start_stream(self, spec: StreamSpec) -> LiveStream:
@@ -246,6 +259,10 @@ class Runtime:
         run = DetectRun(options, self._turns, make_flow, self._forget_run)
         self._runs.add(run)
         return run
+
+    def _all_queues(self) -> list[Mapping[str, Any]]:
+        of_streams = [stream.queue() for stream in self._streams.values()]
+        return [*of_streams, *(queue for queues in self._queues for queue in queues())]
 
     def _card(self, model: str) -> Card:
         card = self._cards.get(model)

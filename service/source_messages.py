@@ -89,6 +89,13 @@ class Beat:
     """The source is there, and nothing came."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a live source left out of what came since it was opened, by reason; none of it is in any step."""
+
+    counters: dict[str, int]
+
+
 class TapMessage:
     """Base of what the taps of a live source say (`service/taps.py`)."""
 
@@ -147,6 +154,7 @@ ADMITTED = (
     Fault,
     Waiting,
     Beat,
+    LeftOut,
     EventPicture,
     SensorReport,
     *HEALTH_CLASSES,

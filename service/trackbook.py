@@ -1,4 +1,4 @@
-"""`TrackBook`: which tracks of a stream live. Each is new once and ends once, whatever becomes of the worker."""
+"""`TrackBook`: the tracks of a stream. Each is new once and ends once, whatever becomes of the worker."""
 
 from __future__ import annotations
 

@@ -188,7 +188,10 @@ class Child:
                 f"reading took more than {self._limits.cpu_s} s of CPU time and was stopped; the recording "
                 "is damaged, or too large for this limit"
             )
-        return ReaderDied(f"the process that read it {_how_it_ended(code)}; the recording is likely damaged")
+        return ReaderDied(
+            f"the process that read it {_how_it_ended(code)}; a damaged recording or a broken "
+            "peer is the likely cause"
+        )
 
 
 class _Messages(pickle.Unpickler):

@@ -78,7 +78,7 @@ async def open_context(settings: Settings, runtime: Runtime) -> AsyncIterator[Co
         recordings = await Recordings.open(data / "recordings", settings)
         stack.push_async_callback(recordings.close)
         history = await stack.enter_async_context(await History.open(settings, data))
-        zones = Zones(history.documents, runtime.telemetry)
+        zones = Zones(history.documents, runtime.telemetry, settings.max_zones)
         await zones.open()
         stack.push_async_callback(zones.close)
         alarms = Alarms(history.documents, runtime.telemetry, zones, settings)
@@ -102,12 +102,14 @@ async def open_context(settings: Settings, runtime: Runtime) -> AsyncIterator[Co
         _observe(context)
         # Streams end before those who look at them.
         stack.push_async_callback(runtime.stop_streams)
-        await runtime.restore(history.documents)
+        await runtime.restore(history.documents, history.last_track_id)
+        await zones.keep_only(runtime.streams)
         yield context
 
 
 def _observe(context: Context) -> None:
     """Lets everything look at streams that does; zones first, because others look at what they find."""
+    context.runtime.count_queues(lambda: [context.alarms.outbox.queue(), *context.history.health()["queues"]])
     context.history.zone_of = partial(_area, context)
     for one in (context.zones, context.sensors, context.alarms, context.clips, context.history):
         context.runtime.observe_with(one.observe)

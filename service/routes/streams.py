@@ -73,8 +73,10 @@ async def reset(stream: Asked) -> None:
 
 
 @router.delete("/{stream_id}", status_code=204, summary="Stop a stream", responses=refusals(404))
-async def stop(stream: Asked) -> None:
+async def stop(stream: Asked, context: Shared) -> None:
+    """Its zones go with it; what is remembered of it stays until it is too old."""
     await stream.stop()
+    await context.zones.forget(stream.id)
 
 
 def described(stream: LiveStream, context: Context) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 
@@ -19,3 +19,13 @@ class Linked(Protocol):
     """
 
     on_wait: Callable[[str], None]
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """What a `Source` has besides when it leaves out some of what came: broken, outside the sensor, late."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was left out since the source was opened, by reason."""
+        ...

@@ -165,13 +165,16 @@ class FakeRuntime:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def restore(self, _: object) -> None:
+    async def restore(self, *_: object) -> None:
         pass
 
     async def stop_streams(self) -> None:
         pass
 
     def observe_with(self, _: object) -> None:
+        pass
+
+    def count_queues(self, _: object) -> None:
         pass
 
     def models(self) -> list[Any]:
