@@ -13,6 +13,16 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
+from service.clips.clip import Clip
+from streaming.sensor_health.report import (
+    TILES,
+    Clock,
+    Flicker,
+    HotPixel,
+    HotPixelsFound,
+    SensorHealth,
+    Verdict,
+)
 from tests.contract import golden
 from tests.servers import RunningServer
 
@@ -89,8 +99,45 @@ def test_the_form_of_every_socket_message_is_fixed(client: httpx.Client, real_se
             if message["type"] == "status":
                 socket.send(later(frame(), message["t_us"] or 0))
     with_a_box(found["detections"])
+    found["status"]["sensor"] = None  # as it is before the first report, which comes at about the same time
     for kind, message in found.items():
         golden.check(f"message-{kind}", golden.form_of(message))
+
+
+def test_the_form_of_a_sensors_health_is_fixed() -> None:
+    health = SensorHealth(
+        t_us=1,
+        seconds=4.5,
+        events=10,
+        events_per_s=2.2,
+        on_share=0.5,
+        silent_s=0.1,
+        tiles=(1.0,) * TILES,
+        hot=HotPixelsFound(1, 0.1, (HotPixel(1, 2, 30.0),)),
+        flicker=(Flicker(100.0, 0.3, (0, 1)),),
+        clock=Clock(),
+        verdicts=(Verdict("flicker", "warn", "100 Hz flicker in 30% of events"),),
+    )
+    golden.check("message-sensor", golden.form_of({"type": "sensor", **health.to_json()}))
+
+
+def test_the_form_of_a_clip_is_fixed() -> None:
+    clip = Clip(
+        id="0" * 32,
+        stream="0" * 12,
+        stream_name="front",
+        created="2026-01-02T03:04:05.678+00:00",
+        why="alarm",
+        reasons=({"type": "alarm"},),
+        model="ems-nano",
+        classes=("person",),
+        format="evt3",
+        width=640,
+        height=480,
+        before_s=5.0,
+        after_s=10.0,
+    )
+    golden.check("clip", golden.form_of(clip.describe()))
 
 
 def later(events: bytes, t_us: int) -> bytes:
