@@ -15,7 +15,7 @@ from service.errors import (
 )
 from service.inference import StreamBatcher
 from service.models import ModelCache
-from service.options import DetectOptions
+from service.options import DetectOptions, StreamSpec
 from service.supervisor import Supervisor
 from service.wire import ring_to_wire
 from streaming.ring import StepRing
@@ -124,6 +124,8 @@ class Said:
         self.messages.append({"type": "back"})
 
 
+MARKS = {"restart": False, "reset": False, "joins": False}
+
 POISON: list[tuple[dict[str, Any], str]] = [
     ({"type": "open", "model": "nothing"}, "UnknownModel"),
     ({"type": "open", "ring": {"name": "no-such-ring", "shape": [2, 192, 256], "slots": 2}}, "BadRequest"),
@@ -166,7 +168,7 @@ def test_a_poisoned_request_fails_alone(
 def test_a_slot_that_is_none_fails_its_stream_alone(running: RunningRuntime, slot: Any) -> None:
     supervisor = running.runtime._supervisor
     client = Said(f"slot {slot}")
-    step = {"serial": 0, "t_us": [0, 8], "events": 1, "newest_us": 1, "ready_s": 0.0, "restart": False}
+    step = {"serial": 0, "t_us": [0, 8], "events": 1, "newest_us": 1, "ready_s": 0.0, **MARKS}
     with StepRing((2, 192, 256), 2) as ring:
 
         async def ask() -> None:
@@ -189,6 +191,52 @@ def test_a_slot_that_is_none_fails_its_stream_alone(running: RunningRuntime, slo
         running.call(detached(supervisor, client))
     assert [message["type"] for message in client.messages] == ["opened", "failed"]
     assert client.messages[1]["error"] == "BadRequest"
+
+
+def test_steps_that_wait_are_run_as_one_and_all_are_counted(running: RunningRuntime, tmp_path: Path) -> None:
+    """Steps come ten times as fast as time goes, which no core bears."""
+    path = write_recording(tmp_path / "fast.npy", duration_us=8_000_000, count=80_000)
+
+    async def scenario() -> list[Any]:
+        spec = replay(path, "speed=10", policy="shed_steps", threshold=0.001)
+        stream = await running.runtime.start_stream(spec)
+        return await messages_until(stream, lambda _: False)
+
+    messages = running.call(scenario())
+    answers, last = of_type(messages, "detections"), of_type(messages, "status")[-1]
+    assert (
+        sum(message["events"] for message in answers) + last["dropped"]["events"] == last["events"] == 80_000
+    )
+    assert any(message["joined"] for message in answers)
+    assert all(1 <= message["steps"] <= 5 for message in answers)
+    assert all(
+        (message["t_us"][1] - message["t_us"][0]) == (message["steps"] + message["joined"]) * 8_000
+        for message in answers
+    )
+    ends = [message["t_us"][1] for message in answers]
+    assert ends == sorted(set(ends))
+
+
+def test_a_stream_keeps_the_names_of_boxes_and_never_gives_one_twice(running: RunningRuntime) -> None:
+    def named(seen: list[Any]) -> list[int]:
+        return [change["track_id"] for m in of_type(seen, "tracks") for change in m["changes"]]
+
+    def since_reset(seen: list[Any]) -> list[Any]:
+        resets = [at for at, m in enumerate(seen) if isinstance(m, dict) and m["type"] == "reset"]
+        return seen[resets[0] :] if resets else []
+
+    async def scenario() -> tuple[list[int], list[Any]]:
+        stream = await running.runtime.start_stream(StreamSpec("sim://street?seed=3&people=8", threshold=0.1))
+        before = named(await messages_until(stream, lambda seen: len(named(seen)) > 3))
+        running.kill_worker()
+        after = await messages_until(stream, lambda seen: bool(named(since_reset(seen))))
+        await stream.stop()
+        return before, after
+
+    before, after = running.call(scenario(), 90)
+    boxes = [box for m in of_type(after, "detections") for box in m["boxes"]]
+    assert {box["track_id"] for box in boxes} - {None} <= set(before) | set(named(after))
+    assert min(named(since_reset(after))) > max(before)
 
 
 async def detached(supervisor: Supervisor, client: Said) -> None:
