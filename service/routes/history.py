@@ -27,6 +27,7 @@ DEFAULT_BUCKETS = 120
 EXPORT_S = 1_000.0  # above that of the child, whose words are better
 _MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "coco": "application/json"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FILES = dict.fromkeys(_MEDIA.values(), _BINARY) | {_MEDIA["coco"]: {"schema": {"type": "object"}}}
 _PIECE_BYTES = 256 << 10
 
 router = APIRouter(tags=["history"], responses=refusals(401, 403, 404, 422, 500, 503, 504))
@@ -69,7 +70,7 @@ async def count(query: Annotated[schemas.CountsQuery, Query()], context: Shared)
     summary="Boxes as a file",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "The file.", "content": dict.fromkeys(_MEDIA.values(), _BINARY)},
+        200: {"description": "The file.", "content": _FILES},
         **refusals(501, 507),
     },
 )

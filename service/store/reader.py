@@ -32,6 +32,7 @@ class Reader:
     def __init__(self, database: Database, deadline_s: float) -> None:
         self._database, self._deadline_s = database, deadline_s
         self._threads = ThreadPoolExecutor(READERS, "store-reader")
+        self._closing = threading.Event()
         self._places = threading.BoundedSemaphore(READERS + MAX_WAITING)
 
     def call(self, function: Callable[[Connection], T]) -> Future[T]:
@@ -45,16 +46,22 @@ class Reader:
             raise StoreUnavailable(
                 f"the database {self._database.name} is busy with {READERS + MAX_WAITING} queries; try again"
             )
-        future = self._threads.submit(read, self._database, function, self._deadline_s)
+        future = self._threads.submit(read, self._database, function, self._deadline_s, self._closing)
         future.add_done_callback(lambda _: self._places.release())
         return future
 
     def close(self) -> None:
-        """Waits for the queries that run; those that wait are cancelled."""
+        """Stops the queries that run (PostgreSQL's at their deadline); those that wait are cancelled."""
+        self._closing.set()
         self._threads.shutdown(cancel_futures=True)
 
 
-def read(database: Database, function: Callable[[Connection], T], deadline_s: float) -> T:
+def read(
+    database: Database,
+    function: Callable[[Connection], T],
+    deadline_s: float,
+    closing: threading.Event | None = None,
+) -> T:
     """`function` on one view of `database`, in the calling thread.
 
     Raises:
@@ -63,7 +70,7 @@ def read(database: Database, function: Callable[[Connection], T], deadline_s: fl
     """
     try:
         with transaction(database.readers) as connection:
-            _limit(connection, deadline_s)
+            _limit(connection, deadline_s, closing or threading.Event())
             return function(connection)
     except (SQLAlchemyError, OSError) as error:
         if _stopped(error):
@@ -73,14 +80,14 @@ def read(database: Database, function: Callable[[Connection], T], deadline_s: fl
         raise told(error, database.name) from error
 
 
-def _limit(connection: Connection, deadline_s: float) -> None:
+def _limit(connection: Connection, deadline_s: float, closing: threading.Event) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(1e3 * deadline_s)}")
         return
     ends_s = time.monotonic() + deadline_s
     raw = connection.connection.driver_connection
     assert isinstance(raw, sqlite3.Connection)
-    raw.set_progress_handler(lambda: time.monotonic() > ends_s, _STEPS)
+    raw.set_progress_handler(lambda: closing.is_set() or time.monotonic() > ends_s, _STEPS)
 
 
 def _stopped(error: DatabaseFault) -> bool:

@@ -69,7 +69,7 @@ Moment = Annotated[
 Time = Annotated[
     str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-01-31T12:00:00.000000Z"])
 ]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 Texts = Annotated[list[Text], Field(max_length=64)]
 Fraction = Annotated[float, *within("number", 0, 1)]
 TrackId = Annotated[int, *within("whole number", 1, MAX_TRACK_ID)]

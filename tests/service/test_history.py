@@ -182,6 +182,7 @@ def test_conditions_of_boxes(served: Served, query: dict[str, Any], count: int) 
         ("/detections/counts?bucket=1s&from=0", 422, "bad-request", "10000 are allowed"),
         ("/detections/export?format=xml", 422, "bad-request", "'csv', 'parquet' or 'coco'"),
         ("/detections/export?stream=cellar", 404, "unknown-stream", "'cellar'"),
+        ("/detections?stream=%00", 422, "bad-request", ""),
         ("/tracks?class=", 422, "bad-request", "at least 1 character"),
         ("/happenings?stream=cellar", 404, "unknown-stream", "'cellar'"),
     ],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from service import history as service_history
 from service.errors import BadRequest, DeadlineExceeded, UnknownStream
 from service.history import History
 from service.store import reader
@@ -22,7 +26,7 @@ from service.store.paging import Ask, Cursor, page
 from service.store.tables import detections, tracks
 from tests.service.store.world import Home, answer, boxes_at, change
 
-NOON_US = 4_000_000_000_000_000
+NOON_US = 4_000_003_200_000_000
 HALL, STREET = Watched("a1", "hall", 640, 480), Watched("b2", "street", 640, 480)
 
 
@@ -252,3 +256,24 @@ def test_a_question_that_takes_too_long_is_stopped(
     with pytest.raises(DeadlineExceeded, match="ask for a shorter time"):
         reader.read(crowded, lambda connection: connection.execute(slow).all(), 0.01)
     assert reader.read(crowded, lambda connection: conditions(connection, tracks, Filter()), 10) == []
+
+
+def test_closing_does_not_wait_for_questions(crowded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_history, "READ_S", 1000)
+    slow = select(detections.c.number).where(*[detections.c.t_us * n != -1 for n in range(1, 200)])
+    begun, home = threading.Event(), Home(Path(str(crowded.path)).parent)
+
+    def ask(connection: Any) -> Any:
+        begun.set()
+        for _ in range(1000):
+            connection.execute(slow).all()
+
+    async def scenario(history: History) -> asyncio.Task[Any]:
+        question = asyncio.create_task(history._store.read(ask))
+        await asyncio.to_thread(begun.wait, 20)
+        await history.close()
+        assert question.done() or await asyncio.wait([question], timeout=20)
+        return question
+
+    with pytest.raises(DeadlineExceeded):
+        home.run(scenario).result()
