@@ -6,13 +6,14 @@ import argparse
 
 from rich.console import Console
 
-from benchmarks import decode, engines, memory, sensor_health
+from benchmarks import decode, engines, memory, overload, sensor_health
 
 BENCHMARKS = {
     "engines": engines.run,
     "decode": decode.run,
     "memory": memory.run,
     "sensor_health": sensor_health.run,
+    "overload": overload.run,
 }
 
 

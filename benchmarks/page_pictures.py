@@ -36,6 +36,7 @@ class Shot:
         ready: a selector of what must be there.
         theme: dark or light.
         width, height: of the window, CSS pixels.
+        choose: a list and what to choose in it, before.
     """
 
     name: str
@@ -44,15 +45,16 @@ class Shot:
     theme: str = "dark"
     width: int = 1280
     height: int = 800
+    choose: tuple[str, str] | None = None
 
 
 SHOTS = (
     Shot("wall", "", ".tile[data-state=live] .objects i"),
     Shot("stream", "#/stream/{street}", "#legend li", height=940),
     Shot("stream-light", "#/stream/{street}", "#legend li", theme="light", height=940),
-    Shot("history", "#/history", ".plot-svg rect[style]", theme="light"),
+    Shot("history", "#/history", ".plot-svg rect[style]", theme="light", choose=("#history-range", "0")),
     Shot("alarms", "#/alarms", "#raised tbody tr"),
-    Shot("recording", "#/recordings/clip/{clip}", "#scrub:not([max='0'])", height=940),
+    Shot("recording", "#/recordings/clip/{clip}", ".stage[data-state=live]", height=940),
     Shot("settings", "#/settings", "#health div", theme="light"),
     Shot("phone", "#/stream/{street}", "#legend li", width=390, height=844),
 )
@@ -113,6 +115,8 @@ def take(browser: Browser, url: str, shot: Shot, named: dict[str, str]) -> bytes
     page: Page = context.new_page()
     page.goto(f"{url}/{shot.view.format(**named)}")
     expect(page.locator(shot.ready).first).to_be_attached(timeout=PATIENCE_MS)
+    if shot.choose is not None:
+        page.locator(shot.choose[0]).select_option(shot.choose[1])
     page.wait_for_timeout(6_000)
     png = page.screenshot()
     context.close()

@@ -25,6 +25,7 @@ import psutil
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from websockets.exceptions import ConnectionClosed
 
 from benchmarks.processes import family_mb, resident_mb
 from service.client import Client
@@ -104,11 +105,12 @@ class Camera:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        if self._process is not None:
-            for process in [*self._process.children(recursive=True), self._process]:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
-            self._process.wait()
+        if self._process is None or self._process.poll() is not None:
+            return
+        for process in [*self._process.children(recursive=True), self._process]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
 
     def _listens(self) -> bool:
         # Looked up, not tried: a connection that says nothing is a client to the camera.
@@ -130,6 +132,7 @@ class Watcher:
         self.last_s = 0.0
         self.lost = 0
         self.news = threading.Condition()
+        self.watches = threading.Event()
         self._thread = threading.Thread(target=self._watch, args=(url, stream), daemon=True)
         self._thread.start()
 
@@ -140,8 +143,10 @@ class Watcher:
         return self.last_s if there else None
 
     def _watch(self, url: str, stream: str) -> None:
-        with Client(url) as client:
+        # The service stops before its viewers do: a close is an end.
+        with Client(url) as client, suppress(ConnectionClosed):
             for message in client.watch(stream):
+                self.watches.set()
                 if message["type"] == "detections":
                     self._count(message)
                 elif message["type"] == "status":
@@ -199,11 +204,13 @@ def soak(settings: SoakSettings, console: Console) -> SoakReport:
         cameras = [Camera(scene, number) for number, scene in enumerate(scenes)]
         for camera in cameras:
             stack.callback(camera.kill)
-            camera.start()
         service = stack.enter_context(running_server(Path(folder) / "data"))
         client = stack.enter_context(Client(service.url))
         streams = {camera.name: _start(client, camera) for camera in cameras}
         watchers = {name: Watcher(service.url, stream) for name, stream in streams.items()}
+        for camera in cameras:
+            watchers[camera.name].watches.wait()
+            camera.start()  # after its viewer, who counts every answer
         for watcher in watchers.values():
             if watcher.wait_for_answer(0.0, 60.0) is None:
                 raise RuntimeError("a stream gave no answer within a minute")

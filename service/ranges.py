@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A time as it was written: messages and answers show the same text."""
 

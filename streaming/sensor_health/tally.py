@@ -46,6 +46,10 @@ class Counts:
     same_time: int
     most_at_once: int
 
+    @classmethod
+    def nothing(cls) -> Counts:
+        return cls(0.0, 0, np.zeros((1, 1), np.uint32), 1, np.zeros((0, TILES, 2), np.float32), 0, 0)
+
 
 class Tally:
     """Counts events over a window that slides by whole seconds of their own time.

@@ -63,7 +63,8 @@ class HealthWatch:
         """What the last seconds say, with verdicts."""
         now_s = time.monotonic() if now_s is None else now_s
         silent_s = max(0.0, now_s - self._came_s) if self._live else 0.0
-        counts = self._tally.look()
+        # An idle sensor costs nothing: there is nothing to look at.
+        counts = self._tally.look() if silent_s <= FORGET_S else Counts.nothing()
         found = self._found(counts, silent_s, now_s)
         self._before = (now_s, self._total, self._newest_us or 0)
         return replace(found, verdicts=judge(found, live=self._live))
@@ -78,7 +79,7 @@ class HealthWatch:
     def _found(self, counts: Counts, silent_s: float, now_s: float) -> SensorHealth:
         tiles = counts.slots.sum(axis=0)  # (TILES, 2)
         known_s, both = max(len(counts.slots) * SLOT_US * 1e-6, 1e-9), float(tiles.sum())
-        found = SensorHealth(
+        return SensorHealth(
             t_us=self._newest_us,
             seconds=counts.seconds,
             events=counts.events,
@@ -90,7 +91,6 @@ class HealthWatch:
             flicker=find_flicker(counts.slots),
             clock=self._clock(counts, now_s),
         )
-        return found.forgotten() if silent_s > FORGET_S else found
 
     def _rate(self, counts: Counts, now_s: float) -> float:
         if not self._live:
