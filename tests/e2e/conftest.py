@@ -1,4 +1,4 @@
-"""One server and one browser for all end-to-end tests."""
+"""One server for all end-to-end tests, a browser for each file of them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Gone after its file: while playwright runs, no other test can have an event loop."""
     if not CHROMIUM.exists():
         pytest.skip(f"needs Debian's chromium at {CHROMIUM}: apt-get install chromium")
     with sync_playwright() as playwright:
