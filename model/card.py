@@ -20,6 +20,8 @@ from model.rolling import lasting
 
 ZOO = Path(__file__).parent / "zoo"
 DEFAULT_MODEL = "ems-nano"
+ROLLING = "-rolling"
+"""What the name of weights ends with that are another's, trained to roll."""
 
 Encoding = Literal["log1p", "counts", "binary", "painted", "frame"]
 Mode = Literal["window", "rolling"]

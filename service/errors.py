@@ -293,6 +293,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
     model.BadMaps: Problem(500, 1011, "bad-maps", "The network's output cannot be used"),
     model.BadCounts: Problem(500, 1011, "bad-counts", "The steps do not fit the network"),
     model.ExportFailed: Problem(500, 1011, "export-failed", "The network could not be prepared"),
+    model.NotConvertible: Problem(422, 1008, "not-convertible", "The network cannot be converted"),
+    model.BadCalibration: Problem(422, 1008, "bad-calibration", "The calibration data cannot be used"),
     model.BadCheckpoint: Problem(422, 1008, "bad-checkpoint", "The checkpoint cannot be read"),
     model.HostileCheckpoint: Problem(422, 1008, "hostile-checkpoint", "The checkpoint is hostile"),
     model.ModelError: Problem(500, 1011, "model", "The model failed"),

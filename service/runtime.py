@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import structlog
 
-from model.card import Card, available, load_card
+from model.card import ROLLING, Card, available, load_card
 from model.errors import BadSetting, ModelError, UnknownModel
 from service import portrait
 from service.detecting import DetectRun
@@ -97,12 +97,13 @@ class Runtime:
         """Starts the worker and returns at once; `ready` turns true after its warm-up.
 
         Raises:
-            UnknownModel: the default model is not in the zoo.
+            UnknownModel: a default model is not in the zoo.
             BadWeights: a card of the zoo is broken.
         """
         self._cards = await asyncio.to_thread(_zoo)
         self._card(self.settings.model)
-        self._supervisor.start()
+        self._card(self.live_model)
+        self._supervisor.start((self.settings.model, self.live_model))
         self._warming = asyncio.create_task(asyncio.to_thread(isolation.warm), name="forkserver-warm-up")
         return self
 
@@ -138,6 +139,12 @@ class Runtime:
     def models(self) -> list[Card]:
         """Cards of the zoo, the default first."""
         return list(self._cards.values())
+
+    @property
+    def live_model(self) -> str:
+        """The model of live streams that name none."""
+        rolling = f"{self.settings.model}{ROLLING}"
+        return self.settings.live_model or (rolling if rolling in self._cards else self.settings.model)
 
     def health(self) -> Health:
         """How everything is."""

@@ -282,6 +282,7 @@ class ModelCard(_Told):
 
 class ModelList(_Told):
     default: str
+    live_default: str
     models: list[ModelCard]
 
 

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
 
     # model and device
     model: str = _row("ems-nano", "name", "Model loaded at the start and used where a request names none.")
+    live_model: str | None = _row(
+        None,
+        "name",
+        "Model of live streams where none is named; empty for the rolling form of `model` (its name and "
+        "-rolling) where there is one, else `model`.",
+    )
     engine: Literal["onnx", "torch"] = _row("onnx", "name", "What runs the network.")
     device: str = _row("cpu", "name", "Device of the inference worker: cpu, cuda or cuda:N.")
     threads: int = _row(1, "threads", "Threads of the inference worker's engine.", ge=1, le=256)

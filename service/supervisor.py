@@ -71,7 +71,7 @@ class Supervisor:
     """Starts the worker, notices its death at once, starts it again with growing delay.
 
     Args:
-        settings: model, engine, device, threads and sizes.
+        settings: engine, device, threads and sizes.
         on_restart: called each time the worker has died.
     """
 
@@ -85,6 +85,7 @@ class Supervisor:
         self._state: WorkerState = "stopped"
         self._stopping = False
         self._engine, self._device = settings.engine, settings.device
+        self._wanted_models: tuple[str, ...] = ()
         self._models: tuple[str, ...] = ()
         self._problem: str | None = None
         self._restarts = 0
@@ -100,8 +101,9 @@ class Supervisor:
             self._state, pid, self._engine, self._device, self._restarts, self._models, self._problem
         )
 
-    def start(self) -> None:
-        """Begins to start the worker; `ready` turns true later."""
+    def start(self, models: tuple[str, ...]) -> None:
+        """Begins to start the worker; `ready` turns true later, when it has these models."""
+        self._wanted_models = tuple(dict.fromkeys(models))
         self._state = "starting"
         self._task = asyncio.create_task(self._supervise(), name="worker-supervisor")
 
@@ -215,7 +217,7 @@ class Supervisor:
     def _config(self) -> WorkerConfig:
         wanted = self._settings
         return WorkerConfig(
-            model=wanted.model,
+            models=self._wanted_models,
             engine=wanted.engine,
             device=wanted.device,
             threads=wanted.threads,

@@ -70,8 +70,9 @@ class Worker:
         self._stopping = False
 
     def run(self) -> None:
-        """Loads the first model, then serves until `stop` or until the API is gone."""
-        self._models.load_now(self._config.model)
+        """Loads the first models, then serves until `stop` or until the API is gone."""
+        for model in self._config.models:
+            self._models.load_now(model)
         self._announce()
         while not self._stopping:
             self._receive()

@@ -11,7 +11,7 @@ class WorkerConfig:
     """Plain values that cross to the worker as its first message.
 
     Attributes:
-        model: loaded and warmed up before the worker is ready.
+        models: loaded and warmed up before the worker is ready.
         engine: "onnx" or "torch".
         device: "cpu", "cuda", "cuda:N".
         threads: of the engine.
@@ -20,7 +20,7 @@ class WorkerConfig:
         parent_pid: the API process.
     """
 
-    model: str
+    models: tuple[str, ...]
     engine: str
     device: str
     threads: int

@@ -30,9 +30,12 @@ class RunningServer:
 
 @contextmanager
 def running_server(data_dir: Path, **settings: str | int | float) -> Iterator[RunningServer]:
-    """A ready server; `settings` as in docs/settings.md (`max_streams=2`). Its log is `data_dir`.log."""
+    """A ready server; `settings` as in docs/settings.md (`max_streams=2`). Its log is `data_dir`.log.
+
+    Live streams see windows, unless `live_model` says otherwise: their answers are few and easily told apart.
+    """
     port = free_port()
-    environment = {**os.environ, "SPIKESIGHT_DATA_DIR": str(data_dir)}
+    environment = {**os.environ, "SPIKESIGHT_DATA_DIR": str(data_dir), "SPIKESIGHT_LIVE_MODEL": "ems-nano"}
     environment |= {f"SPIKESIGHT_{name.upper()}": str(value) for name, value in settings.items()}
     log = data_dir.with_suffix(".log")
     command = [str(Path(sys.executable).with_name("spikesight")), "serve", "--port", str(port)]

@@ -50,10 +50,10 @@ class Context:
     sensors: SensorWatch
     cameras: Cameras = field(default_factory=Cameras)
 
-    def model_name(self, asked: str | None) -> str:
-        """`asked`, or the default model. Raises `UnknownModel` naming the known ones."""
+    def model_name(self, asked: str | None, *, live: bool = False) -> str:
+        """`asked`, or the default, which live streams have one of their own. Raises `UnknownModel`."""
         known = [card.name for card in self.runtime.models()]
-        name = asked or self.settings.model
+        name = asked or (self.runtime.live_model if live else self.settings.model)
         if name in known:
             return name
         raise UnknownModel(

@@ -65,7 +65,7 @@ async def live(
     try:
         spec = StreamSpec(
             source="push:",
-            model=context.model_name(model),
+            model=context.model_name(model, live=True),
             threshold=_number("threshold", threshold),
             iou=_number("iou", iou),
             stride=_whole("stride", stride),

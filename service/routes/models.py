@@ -17,6 +17,10 @@ router = APIRouter(tags=["detection"])
     "/models", summary="Models and their cards", response_model=ModelList, responses=refusals(401, 403, 500)
 )
 async def list_models(context: Shared) -> dict[str, Any]:
-    """Classes, window, thresholds, accuracy and limits of each; `default` is used where none is named."""
+    """Classes, window, thresholds, accuracy and limits of each.
+
+    Where none is named, recordings are looked at by `default`, live streams by `live_default`.
+    """
     cards = [json.loads(card.to_json()) for card in context.runtime.models()]
-    return {"default": context.settings.model, "models": cards}
+    live = context.runtime.live_model
+    return {"default": context.settings.model, "live_default": live, "models": cards}

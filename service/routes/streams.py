@@ -35,7 +35,7 @@ async def start(asked: StreamRequest, context: Shared) -> dict[str, Any]:
     """
     source, kept = resolve(asked.source, context.recordings, context.settings.recordings_dir, context.clips)
     size = (None, None) if kept is None else (kept.width, kept.height)
-    spec = asked.spec(source, context.model_name(asked.model), size)
+    spec = asked.spec(source, context.model_name(asked.model, live=True), size)
     return described(await context.runtime.start_stream(spec), context)
 
 

@@ -177,6 +177,10 @@ class FakeRuntime:
     def count_queues(self, _: object) -> None:
         pass
 
+    @property
+    def live_model(self) -> str:
+        return "ems-nano"
+
     def models(self) -> list[Any]:
         return [SimpleNamespace(name="ems-nano", to_json=lambda: json.dumps(CARD))]
 

@@ -22,6 +22,7 @@ def test_models_are_shown_with_the_default(server: Served) -> None:
     with server.client() as client:
         said = client.get("/models").json()
     assert said["default"] == "ems-nano"
+    assert said["live_default"] in {model["name"] for model in said["models"]}
     assert said["models"][0]["classes"] == ["person", "car", "two-wheeler"]
 
 

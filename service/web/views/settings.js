@@ -112,19 +112,23 @@ class Settings {
   async showModels() {
     const answer = await getJson("/models").catch(() => null);
     if (!answer || this.closed) return;
-    this.models.replaceChildren(...answer.models.map((model) => this.card(model, model.name === answer.default)));
+    this.models.replaceChildren(...answer.models.map((model) => this.card(model, answer)));
   }
 
-  card(model, is_default) {
+  card(model, answer) {
     const rows = [
       ["Classes", model.classes.join(", ")],
-      ["Window", `${model.steps} steps of ${model.step_us / 1000} ms`],
+      model.mode === "rolling"
+        ? ["Answers", `every ${model.step_us / 1000} ms, from a state that lasts`]
+        : ["Window", `${model.steps} steps of ${model.step_us / 1000} ms`],
       ["Grid", known(model.grid, ([width, height]) => `${width} × ${height} cells`)],
       ["Threshold, overlap", `${known(model.threshold, String)}, ${known(model.iou, String)}`],
       [`mAP50, ${known(model.metrics?.on, String)}`, known(model.metrics?.scores?.map50, (score) => number(score * 100, 1))],
       ["Licence", known(model.licence, String)],
     ];
-    const name = h("h3", {}, model.name, " ", is_default && h("span", { class: "tag good" }, "default"));
+    const uses = [model.name === answer.default && "recordings", model.name === answer.live_default && "live"];
+    const tags = uses.filter(Boolean).map((use) => h("span", { class: "tag good" }, `default, ${use}`));
+    const name = h("h3", {}, model.name, " ", tags);
     return h("article", {}, name, h("dl", { class: "pairs" }, rows.map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value)))), model.good_for && h("p", { class: "muted" }, `Good for ${model.good_for}.`));
   }
 
