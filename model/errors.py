@@ -11,6 +11,8 @@
     ├── BadMaps               head output that is not finite or not of this network
     ├── BadCounts             steps of another grid, type or number of channels
     ├── ExportFailed          a network could not be turned into an ONNX file
+    ├── NotConvertible        a network, or a part of one, that cannot be made spiking
+    ├── BadCalibration        calibration data that is empty, not finite or not of the network's shape
     └── BadCheckpoint         a pickle that is not a checkpoint of the published code
         └── HostileCheckpoint     a pickle that asks for what no checkpoint needs
 
@@ -52,6 +54,14 @@ class BadCounts(ModelError):
 
 class ExportFailed(ModelError):
     """A network could not be turned into an ONNX file."""
+
+
+class NotConvertible(ModelError):
+    """A network, or a part of one, that cannot be made spiking."""
+
+
+class BadCalibration(ModelError):
+    """Calibration data that is empty, not finite or not of the network's shape."""
 
 
 class BadCheckpoint(ModelError):

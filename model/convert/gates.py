@@ -1,0 +1,47 @@
+"""`MaxGate`: a max pool over spikes, which needs a memory of who spiked most."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+
+from model.errors import BadSetting
+
+MaxRule = Literal["count", "recent", "rise"]
+RECENT = 0.9
+"""Share that the moving average of rule "recent" keeps each step."""
+
+
+class MaxGate(nn.Module):
+    """Forwards in each window what the input says that leads so far (Rueckauer 2017, section 2.2).
+
+    The state holds one counter an input, zero at rest:
+
+    - "count": the sum of what it sent; the leader's current value passes (the published tool's behaviour);
+    - "recent": a moving average of it, which forgets; the leader's current value passes;
+    - "rise": the sum; what passes is by how much the highest sum of the window rose, so that the sum of all
+      that passed is exactly the highest sum, whoever led in between. For spikes of one amplitude, spikes.
+
+    Of several leaders the first in the window passes. Real-valued currents are gated in the same way as
+    spikes.
+    """
+
+    def __init__(self, pool: nn.Module, rule: MaxRule) -> None:
+        super().__init__()
+        if rule not in get_args(MaxRule):
+            raise BadSetting(f"max_pool is {rule!r}; it may be {', '.join(get_args(MaxRule))}")
+        self.rule = rule
+        self.pool = cast("nn.MaxPool2d", copy.deepcopy(pool))
+        self.pool.return_indices = True
+
+    def step(self, value: Tensor, counter: Tensor, time: int = 0) -> tuple[Tensor, Tensor]:
+        """What passes, (B, C, h, w), and the next counters. Shape: value and counter (B, C, H, W)."""
+        after = RECENT * counter + value if self.rule == "recent" else counter + value
+        highest, leaders = self.pool(after)
+        if self.rule == "rise":
+            return highest - self.pool(counter)[0], after
+        passed = torch.gather(value.flatten(2), 2, leaders.flatten(2))
+        return passed.view(leaders.shape), after
