@@ -81,7 +81,7 @@ class Meter:
         self.code = code
         self.shapes = graph.shapes(sample)
         self.flows = flows(graph, code.flow)
-        self.network = network
+        self.layers = frozenset(network.neurons)
         late = {node.name for node in readout_nodes(graph)}
         self._macs: dict[str, tuple[Flow | None, int]] = {}
         # Synapses by the value that crosses them, then by the operation they belong to.
@@ -103,7 +103,7 @@ class Meter:
     @torch.no_grad()
     def __call__(self, name: str, value: Tensor) -> None:
         """Take note of what a node gave in one step."""
-        layer = name in self.network.neurons
+        layer = name in self.layers
         if self.flows[name] != "spikes" or not (layer or name in self._synapses):
             return
         events = self.code.events(value) if name == INPUT else (value != 0).to(value)
@@ -117,7 +117,7 @@ class Meter:
     def activity(self, steps: int) -> Activity:
         """What was counted so far, after so many steps."""
         times: Mapping[Flow | None, int] = {"static": 1, None: 1, "current": steps}
-        neurons = {name: _product(self.shapes[name]) for name in self.network.neurons}
+        neurons = {name: _product(self.shapes[name]) for name in self.layers}
         counted = {name: times[flow] * n for name, (flow, n) in self._macs.items() if n}
         copies = ({k: v.cpu().clone() for k, v in d.items()} for d in (self._spikes, self._synops))
         spikes, synops = copies

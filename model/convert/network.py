@@ -15,7 +15,7 @@ from model.convert.flow import flows, readout_sources
 from model.convert.gates import MaxGate, MaxRule
 from model.convert.graph import INPUT, Graph, Node, plain
 from model.convert.neuron import IF, IFSettings, Neuron, Reset, SoftmaxNeuron
-from model.convert.ops import Activation, Decode, called
+from model.convert.ops import Activation, RandomSoftmax
 from model.errors import BadSetting, BadState, NotConvertible
 from model.state import State
 
@@ -191,7 +191,7 @@ class SpikingNetwork(nn.Module):
 
 
 def _is_stateful(node: Node) -> bool:
-    return node.kind in ("activation", "max_pool") or isinstance(node.op, _RandomSoftmax)
+    return node.kind in ("activation", "max_pool")
 
 
 def _unit(node: Node, settings: SpikingSettings, like: Tensor) -> nn.Module:
@@ -202,13 +202,6 @@ def _unit(node: Node, settings: SpikingSettings, like: Tensor) -> nn.Module:
     return SoftmaxNeuron()
 
 
-class _RandomSoftmax(Decode):
-    """The softmax in whose place random spikes go."""
-
-    def __init__(self) -> None:
-        super().__init__(called("softmax", torch.softmax, 1), "random softmax")
-
-
 def _prepared(graph: Graph, settings: SpikingSettings) -> Graph:
     graph = copy.deepcopy(graph)
     nodes, outputs = list(graph.nodes), graph.outputs
@@ -216,7 +209,7 @@ def _prepared(graph: Graph, settings: SpikingSettings) -> Graph:
         nodes = _with_pool_neurons(graph)
     if settings.readout != "membrane":
         last = _class_output(graph)
-        op = Activation() if settings.readout == "spikes" else _RandomSoftmax()
+        op = Activation() if settings.readout == "spikes" else RandomSoftmax()
         nodes = [node for node in nodes if node.kind != "decode"]
         nodes.append(Node(f"{last}.{settings.readout}", op, (last,)))
         outputs = (nodes[-1].name,)

@@ -29,10 +29,10 @@ class Activation(nn.Module):
 
     Attributes:
         slope: 0 for ReLU and ReLU6, that of a leaky ReLU otherwise.
-        cap: 6 for ReLU6, None for no upper bound.
+        cap: 6 for ReLU6, None for no upper bound; a tensor (C, 1, 1) where channels are scaled.
     """
 
-    def __init__(self, slope: float = 0.0, cap: float | None = None) -> None:
+    def __init__(self, slope: float = 0.0, cap: float | Tensor | None = None) -> None:
         super().__init__()
         self.slope, self.cap = slope, cap
 
@@ -90,6 +90,13 @@ class Route(nn.Module):
         return self.name
 
 
+class RandomSoftmax(nn.Module):
+    """Softmax over the classes, in whose place neurons go that spike at random."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.softmax(1)
+
+
 class Decode(nn.Module):
     """A function for what is read out in the end, such as softmax."""
 
@@ -114,7 +121,7 @@ AVERAGE_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, *ADAPTIVE_AVERAGE_POO
 
 _KINDS: tuple[tuple[Kind, tuple[type[nn.Module], ...]], ...] = (
     ("affine", (*PARAMETRIC, Scale)),
-    ("activation", (Activation,)),
+    ("activation", (Activation, RandomSoftmax)),
     ("max_pool", MAX_POOLS),
     ("average_pool", AVERAGE_POOLS),
     ("add", (Add,)),

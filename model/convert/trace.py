@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from model.convert.calls import Call, from_call, function_name
 from model.convert.fold import simplified
 from model.convert.graph import INPUT, Graph, Node
-from model.convert.rules import Call, from_call, from_module, function_name
+from model.convert.rules import from_module, refused
 from model.errors import BadCalibration, BadWeights, NotConvertible
 
 TOLERANCE = 1e-3
@@ -109,7 +110,9 @@ class _Walk:
         """What a function was called with: sources as they are, everything else as the example has it."""
         first = step.args[0] if step.args else None
         if isinstance(first, fx.Node) and isinstance(self.values[first], tuple | list):
-            # One of the tensors that chunk or split gave: taken as a part of the tensor they were given.
+            # One of several tensors: those of chunk and split are parts of the tensor they were given.
+            if function_name(first.target) not in ("chunk", "split"):
+                raise refused(str(first.target), "something that gives several tensors")
             parts = first.all_input_nodes[:1]
             return Call(name, "part", parts, self._part(first, step.args[1]), {}, self.values[step])
         sources = [node for node in _nodes((step.args, step.kwargs)) if self._is_traced(node)]
