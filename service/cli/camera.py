@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from threading import Event
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,43 +56,55 @@ def camera(
     from streaming.live.dv_server import CameraServer
 
     endpoint = parse_endpoint(listen, "--listen", EXAMPLE)
-    with _stopping(), opened_for_playing(source, speed, loop) as opened:
+    served = 0
+    with _stopping() as stopped, opened_for_playing(source, speed, loop) as opened:
         info = opened.info
         with CameraServer(endpoint, info.width, info.height, name=name) as server:
             errors.print(
                 f"serving {escape(source)}, {info.width} x {info.height} pixels, at dv://{endpoint}",
                 soft_wrap=True,
             )
-            _serve(opened.packets(), server, clock)
-            server.drain(DRAIN_S)
-    output.print(f"served {server.events:,} events")
+            try:
+                _serve(opened.packets(), server, clock, stopped)
+                server.drain(DRAIN_S)
+            finally:
+                served = server.events
+    output.print(f"served {served:,} events")
 
 
-def _serve(packets: Iterator[Events], server: CameraServer, clock: Clock) -> None:
+def _serve(packets: Iterator[Events], server: CameraServer, clock: Clock, stopped: Event) -> None:
     from streaming.live.dv_stamps import Stamps
 
     stamps = Stamps()
-    try:
-        with _reporting() as report:
-            for events in packets:
-                stamp = clock is Clock.UNIX and len(events) > 0
-                server.send(stamps.stamped(events) if stamp else events)
-                report(server, len(events))
-    except KeyboardInterrupt:
-        errors.print("stopped")
+    with _reporting() as report:
+        for events in packets:
+            if stopped.is_set():
+                raise KeyboardInterrupt
+            stamp = clock is Clock.UNIX and len(events) > 0
+            server.send(stamps.stamped(events) if stamp else events)
+            report(server, len(events))
 
 
 @contextmanager
-def _stopping() -> Iterator[None]:
-    """SIGTERM stops like Ctrl-C meanwhile; either is an ordinary end."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _stopping() -> Iterator[Event]:
+    """SIGTERM and Ctrl-C interrupt what is done meanwhile; either is an ordinary end.
+
+    The event is set by then: an interrupt that comes inside a library's callback or destructor is swallowed there.
+    """
+    stopped = Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
-    except KeyboardInterrupt:  # while waiting for the source, or closing it
+        yield stopped
+    except KeyboardInterrupt:
         errors.print("stopped")
-        raise typer.Exit(0) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -35,6 +35,17 @@ export function iconButton(name, label, attributes = {}) {
   return h("button", { type: "button", class: "icon", "aria-label": label, title: attributes.title ?? label, ...attributes }, icon(name));
 }
 
+// True at most so often: figures that change with every answer cannot be read.
+export function paced(ms = 250) {
+  let last = -Infinity;
+  return () => {
+    const now = performance.now();
+    if (now - last < ms) return false;
+    last = now;
+    return true;
+  };
+}
+
 // Text that changes many times a second: the node is touched only where the text differs.
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -23,7 +23,7 @@ class _Visit:
         counted: inside, and of a class that counts.
         label: the class it is counted as.
         told: how many times of `dwell_s` were told.
-        maybe, maybe_us, answers: what it seems to be instead, since when, and for how many answers.
+        maybe, maybe_us: what it seems to be instead, and since when; None for nothing else.
     """
 
     seen: Seen
@@ -32,20 +32,18 @@ class _Visit:
     counted: bool = False
     label: str = ""
     told: int = 0
-    maybe: bool = False
+    maybe: bool | None = None
     maybe_us: int = 0
-    answers: int = 0
 
     def settle(self, inside: bool, distance_px: float, zone: Zone) -> None:
         """Believes what is seen once it is far enough from the border, or has been so for long enough."""
         if inside == self.within:
-            self.answers = 0
+            self.maybe = None
             return
-        if not self.answers or inside != self.maybe:
-            self.maybe, self.maybe_us, self.answers = inside, self.seen.t_us, 0
-        self.answers += 1
-        if distance_px >= zone.margin_px or self.answers >= zone.hold:
-            self.within, self.since_us, self.answers = inside, self.maybe_us, 0
+        if inside != self.maybe:
+            self.maybe, self.maybe_us = inside, self.seen.t_us
+        if distance_px >= zone.margin_px or self.seen.t_us - self.maybe_us >= zone.hold_ms * 1e3:
+            self.within, self.since_us, self.maybe = inside, self.maybe_us, None
 
 
 class AreaWatch:

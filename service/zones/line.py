@@ -20,12 +20,12 @@ class _Way:
     Attributes:
         point: where it was last.
         pending: crossings from left to right, less those the other way, that are not sure yet.
-        answers: how many it was seen since the last of them.
+        since_us: when the last of them was.
     """
 
     point: Point
     pending: int = 0
-    answers: int = 0
+    since_us: int = 0
 
 
 class LineWatch:
@@ -47,12 +47,11 @@ class LineWatch:
         crossed = crossings(way.point, point, self.zone.points)
         way.point = point
         if crossed:
-            way.pending, way.answers = way.pending + crossed, 0
-        if way.pending:
-            way.answers += 1
-            if distance_px >= self.zone.margin_px or way.answers >= self.zone.hold:
-                yield from self._crossed(seen, way.pending)
-                way.pending = 0
+            way.pending, way.since_us = way.pending + crossed, seen.t_us
+        held = seen.t_us - way.since_us >= self.zone.hold_ms * 1e3
+        if way.pending and (held or distance_px >= self.zone.margin_px):
+            yield from self._crossed(seen, way.pending)
+            way.pending = 0
 
     def ended(self, track_id: int, reason: Reason) -> Iterator[ZoneHappening]:
         """A track is no more; what was not sure is not counted."""

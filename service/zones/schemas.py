@@ -20,7 +20,7 @@ Classes = Annotated[
     Field(max_length=100, description="Labels that count; empty for all."),
 ]
 Margin = Annotated[float, *within("number", 0, 1000)]
-Hold = Annotated[int, *within("whole number", 1, 10_000)]
+Hold = Annotated[float, *within("number", 0, 60_000)]
 Dwell = Annotated[float, *within("number", 0.1, 86_400)]
 AnchorField = Annotated[
     Anchor, Field(description="The point of a box that counts: the middle of its lower edge, or its centre.")
@@ -29,7 +29,7 @@ MarginField = Annotated[
     Margin, Field(description="A track this far beyond the border, in pixels, has passed it at once.")
 ]
 HoldField = Annotated[
-    Hold, Field(description="Nearer than that, it has passed after this many answers on the other side.")
+    Hold, Field(description="Nearer than that, it has passed after so long on the other side, in milliseconds.")
 ]
 
 
@@ -42,7 +42,7 @@ class _Traced(_Asked):
     anchor: AnchorField = "bottom"
     classes: Classes = ()
     margin_px: MarginField = 4.0
-    hold: HoldField = 3
+    hold_ms: HoldField = 80.0
 
 
 class ZoneSpec(_Traced):
@@ -112,7 +112,7 @@ class ZoneChange(_Asked):
     anchor: AnchorField | None = None
     classes: Classes | None = None
     margin_px: MarginField | None = None
-    hold: HoldField | None = None
+    hold_ms: HoldField | None = None
     dwell_s: Dwell | None = Field(None, description="Null for no such events.")
 
 
@@ -146,7 +146,7 @@ class ZoneTold(_Told):
     anchor: Anchor
     classes: list[str]
     margin_px: float
-    hold: int
+    hold_ms: float
     dwell_s: float | None
     problem: str | None = Field(description="Why it counts nothing or too little; null where it is well.")
     since: Moment = Field(description="When its counts were zero.")

@@ -20,7 +20,7 @@ class Zone:
         anchor: which point of a box counts: middle of the lower edge, or centre.
         classes: labels that count, empty for all.
         margin_px: a track this far beyond the border has passed it at once.
-        hold: nearer than that, it has passed after this many answers on the other side.
+        hold_ms: nearer than that, it has passed after so long on the other side.
         dwell_s: a stay this long is told, and again after each such time; None for never. Areas only.
     """
 
@@ -31,7 +31,7 @@ class Zone:
     anchor: Anchor = "bottom"
     classes: tuple[str, ...] = ()
     margin_px: float = 4.0
-    hold: int = 3
+    hold_ms: float = 80.0
     dwell_s: float | None = None
 
     @classmethod

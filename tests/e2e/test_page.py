@@ -71,7 +71,7 @@ def test_two_streams_on_the_wall_each_with_its_own_boxes_and_keys(page: Page, se
         page.keyboard.press("ArrowRight")
         expect(page.get_by_role("heading", name="street", exact=True)).to_be_visible()
         page.keyboard.press("Escape")
-        expect(page.locator(".tile")).to_have_count(2)
+        expect(page.locator(".tile")).to_have_count(2, timeout=PATIENCE_MS)
 
 
 def test_a_stream_is_added_and_stopped_on_the_page(

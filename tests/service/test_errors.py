@@ -45,7 +45,7 @@ def test_errors_cross_as_themselves(kind: type[Exception]) -> None:
 def test_what_may_be_tried_again_says_when() -> None:
     late = {kind for kind, row in PROBLEMS.items() if row.retry_after_s is not None}
     assert {service.QueueFull, service.WorkerDied, service.WorkerNotReady, service.TooManyStreams} <= late
-    assert all(PROBLEMS[kind].status in (429, 503, 507) for kind in late)
+    assert all(PROBLEMS[kind].status in (409, 429, 503, 507) for kind in late)
 
 
 def test_subclasses_take_the_nearest_row() -> None:

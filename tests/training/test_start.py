@@ -89,5 +89,5 @@ def test_weights_of_another_network_are_refused(one_step: Path) -> None:
 
 
 def test_windows_of_another_length_are_refused(square_data: TrainingData, tmp_path: Path) -> None:
-    with pytest.raises(BadTraining, match=r"windows have 3 steps, window_steps is 4"):
+    with pytest.raises(BadTraining, match=r"windows have 3 steps, window_steps and lead_steps are 4 and 0"):
         train(small_settings(tmp_path, window_steps=4), None, square_data)

@@ -1,9 +1,7 @@
 // How fast, how late and how much: the figures of one stream.
 
 import { LatencyBar, Sparkline } from "/web/charts.js";
-import { h, known, number, rate, say } from "/web/dom.js";
-
-const EVERY = 6; // answers between two changes of the figures: what changes 25 times a second cannot be read
+import { h, known, number, paced, rate, say } from "/web/dom.js";
 
 export class Measures {
   // live: figures of a stream that runs; else those of one moment of a recording.
@@ -12,6 +10,7 @@ export class Measures {
     this.latency = new LatencyBar();
     this.live = live;
     this.answers = 0;
+    this.readable = paced();
     this.values = {};
     const figure = (id, name, chart = null) => {
       this.values[id] = h("dd", { id }, "–");
@@ -42,8 +41,8 @@ export class Measures {
 
   detections(message) {
     this.answers += 1;
+    if (!this.readable()) return;
     say(this.values.answers, number(this.answers));
-    if (this.answers % EVERY !== 1) return;
     this.showAnswer(message);
     say(this.values.behind, `${number(message.behind_ms)} ms`);
     this.charts.behind.push(message.behind_ms);

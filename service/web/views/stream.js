@@ -1,7 +1,7 @@
 // One stream in full: picture, boxes, tracks, zones, figures, health, log.
 
 import { getJson, sendJson } from "/web/api.js";
-import { h, iconButton, say } from "/web/dom.js";
+import { h, iconButton, paced, say } from "/web/dom.js";
 import { countByLabel } from "/web/draw.js";
 import { swatch } from "/web/labels.js";
 import { attempt } from "/web/notices.js";
@@ -56,6 +56,7 @@ class StreamView {
   constructor(root, stream) {
     this.stream = stream;
     this.others = [stream];
+    this.readable = paced();
     this.stage = new Stage(`Events of ${stream.name} with detected objects`, { attributes: { id: "view" } });
     this.pill = h("span", { class: "pill", id: "status", role: "status", dataset: { state: "connecting" } }, "Connecting");
     this.legend = h("ul", { class: "legend", id: "legend", "aria-label": "Objects in view" });
@@ -183,7 +184,7 @@ class StreamView {
   }
 
   showLegend() {
-    if (this.watch.answers % 6 !== 1) return;
+    if (!this.readable()) return;
     const counts = countByLabel(this.stage.view.boxes);
     this.legend.replaceChildren(...counts.map(([label, count]) => h("li", {}, swatch(label), `${label} ${count}`)));
   }

@@ -1,7 +1,7 @@
 // All streams in a grid.
 
 import { sendJson } from "/web/api.js";
-import { h, icon, known, number, rate, say } from "/web/dom.js";
+import { h, icon, known, number, paced, rate, say } from "/web/dom.js";
 import { countByLabel } from "/web/draw.js";
 import { swatch } from "/web/labels.js";
 import { attempt, tell } from "/web/notices.js";
@@ -196,6 +196,7 @@ class Tile {
     this.stream = stream;
     this.onState = onState;
     this.state = "connecting";
+    this.readable = paced();
     this.stage = new Stage(`Events of ${stream.name}`, { compact: true });
     this.position = h("kbd", { class: "tile-key" });
     this.light = h("i", { class: "light" });
@@ -241,7 +242,7 @@ class Tile {
 
   count() {
     this.root.dataset.answers = String(this.watch.answers);
-    if (this.watch.answers % 8 !== 1) return; // words that change 25 times a second cannot be read
+    if (!this.readable()) return;
     const counts = countByLabel(this.watch.boxes.filter((box) => box.score >= this.watch.threshold));
     this.objects.replaceChildren(...counts.map(([label, count]) => h("span", {}, swatch(label), `${count}`, h("span", { class: "sr" }, ` ${label}`))));
   }

@@ -20,8 +20,8 @@ from tests.service.observed import MemoryDocuments, ObservedStream
 from tests.service.small_app import Streams, small_app
 
 PATIENCE_S = 20
-DOOR = {"kind": "zone", "name": "door", "points": [[40, 40], [140, 40], [140, 140], [40, 140]], "hold": 1}
-GATE = {"kind": "line", "name": "gate", "points": [[0, 100], [200, 100]], "hold": 1}
+DOOR = {"kind": "zone", "name": "door", "points": [[40, 40], [140, 40], [140, 140], [40, 140]], "hold_ms": 0}
+GATE = {"kind": "line", "name": "gate", "points": [[0, 100], [200, 100]], "hold_ms": 0}
 SEEN = {"on": "class"}
 QUICK = {"alarm_wait_s": 0.02, "alarm_longest_wait_s": 0.05, "alarm_attempts": 4, "alarm_timeout_s": 5.0}
 SECRET = "a secret of 26 characters."

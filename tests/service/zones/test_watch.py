@@ -17,8 +17,8 @@ from service.zones.zone import Zone
 from tests.service.observed import ANSWER_US, CLASSES, track_change
 
 SQUARE = ((40.0, 40.0), (140.0, 40.0), (140.0, 140.0), (40.0, 140.0))
-DOOR = Zone("0" * 32, "zone", "door", SQUARE, margin_px=4, hold=3)
-GATE = Zone("1" * 32, "line", "gate", ((0.0, 100.0), (200.0, 100.0)), margin_px=4, hold=3)
+DOOR = Zone("0" * 32, "zone", "door", SQUARE, margin_px=4, hold_ms=80)
+GATE = Zone("1" * 32, "line", "gate", ((0.0, 100.0), (200.0, 100.0)), margin_px=4, hold_ms=80)
 
 
 class Walk:
@@ -84,11 +84,11 @@ def test_what_jitters_on_the_border_neither_enters_nor_leaves() -> None:
 def test_the_point_of_the_box_that_counts() -> None:
     box = track_change(1, (80, 120, 100, 160), 0)  # its feet are below the zone, its centre is on the border
     assert brief(Walk(DOOR).see(box)) == []
-    assert brief(Walk(replace(DOOR, anchor="centre", hold=1)).see(box)) == ["enter appeared"]
+    assert brief(Walk(replace(DOOR, anchor="centre", hold_ms=0)).see(box)) == ["enter appeared"]
 
 
 def test_feet_beyond_the_lower_edge_of_the_sensor_stand_on_it() -> None:
-    walk = Walk(replace(DOOR, points=((0, 100), (200, 100), (200, 200), (0, 200)), hold=1))
+    walk = Walk(replace(DOOR, points=((0, 100), (200, 100), (200, 200), (0, 200)), hold_ms=0))
     walk.watch.size = (200, 200)
     assert walk.at((90, 230)) == ["enter appeared"]
 

@@ -17,7 +17,7 @@ from service.zones.zones import Zones
 from tests.service.observed import MemoryDocuments, ObservedStream
 from tests.service.small_app import Streams, small_app
 
-DOOR = {"kind": "zone", "name": "door", "points": [[40, 40], [140, 40], [140, 140], [40, 140]], "hold": 1}
+DOOR = {"kind": "zone", "name": "door", "points": [[40, 40], [140, 40], [140, 140], [40, 140]], "hold_ms": 0}
 GATE = {"kind": "line", "name": "gate", "points": [[0, 100], [200, 100]]}
 AT = "/streams/front/zones"
 
@@ -164,7 +164,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({**DOOR, "classes": ["cat"]}, ["cat", "person, car, two-wheeler"]),
     ({**DOOR, "anchor": "top"}, ["'bottom' or 'centre'", "top"]),
     ({**DOOR, "dwell_s": 0}, ["from 0.1 to 86400"]),
-    ({**DOOR, "hold": 0}, ["from 1 to 10000"]),
+    ({**DOOR, "hold_ms": -1}, ["from 0 to 60000"]),
     ({**DOOR, "name": ""}, ["name"]),
     ({**DOOR, "kind": "circle"}, ["'zone'", "'line'", "circle"]),
     ({**DOOR, "colour": "red"}, ["colour"]),
