@@ -29,7 +29,8 @@ MarginField = Annotated[
     Margin, Field(description="A track this far beyond the border, in pixels, has passed it at once.")
 ]
 HoldField = Annotated[
-    Hold, Field(description="Nearer than that, it has passed after so long on the other side, in milliseconds.")
+    Hold,
+    Field(description="Nearer than that, it has passed after so long on the other side, in milliseconds."),
 ]
 
 
