@@ -89,7 +89,7 @@ def _serve(packets: Iterator[Events], server: CameraServer, clock: Clock, stoppe
 def _stopping() -> Iterator[Event]:
     """SIGTERM and Ctrl-C interrupt what is done meanwhile; either is an ordinary end.
 
-    The event is set by then, because an interrupt inside a library's callback or destructor is swallowed there.
+    The event is set by then: an interrupt inside a library's callback or destructor is swallowed there.
     """
     stopped = Event()
 
