@@ -174,10 +174,11 @@ def _tracking(block: dict[str, Any]) -> Table:
 
 def _delays(metrics: dict[str, Any]) -> Table:
     rows = [metrics["streaming"], *filter(None, [metrics.get("streaming_beside")])]
-    table = Table("mAP50 after ms", *rows[0]["delays"], "own latency", "mJ/s")
-    for row in rows:
-        delays = [_of(value) for value in row["delays"].values()]
-        table.add_row(row.get("name", "these"), *delays, _of(row["map50"]), f"{row['energy_mj_s']:.2f}")
+    table = Table("mAP50 of answers", *(row.get("name", "these") for row in rows))
+    for delay in rows[0]["delays"]:
+        table.add_row(f"{delay} ms late", *(_of(row["delays"][delay]) for row in rows))
+    table.add_row("as late as they are", *(_of(row["map50"]) for row in rows))
+    table.add_row("mJ a second", *(f"{row['energy_mj_s']:.2f}" for row in rows))
     return table
 
 
