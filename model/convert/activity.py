@@ -81,7 +81,7 @@ class Meter:
         self.code = code
         self.shapes = graph.shapes(sample)
         self.flows = flows(graph, code.flow)
-        self.layers = frozenset(network.neurons)
+        self.layers = tuple(network.neurons)
         late = {node.name for node in readout_nodes(graph)}
         self._macs: dict[str, tuple[Flow | None, int]] = {}
         # Synapses by the value that crosses them, then by the operation they belong to.
@@ -103,12 +103,16 @@ class Meter:
     @torch.no_grad()
     def __call__(self, name: str, value: Tensor) -> None:
         """Take note of what a node gave in one step."""
-        layer = name in self.layers
-        if self.flows[name] != "spikes" or not (layer or name in self._synapses):
+        if self._asks(name):
+            self.add(name, self.code.events(value) if name == INPUT else (value != 0).to(value))
+
+    @torch.no_grad()
+    def add(self, name: str, events: Tensor) -> None:
+        """Take note of so many events at each position of what a node gave. Shape: (B, ...)."""
+        if not self._asks(name):
             return
-        events = self.code.events(value) if name == INPUT else (value != 0).to(value)
         by_position = events.sum(1, keepdim=True).double()
-        if layer:
+        if name in self.layers:
             _gather(self._spikes, name, by_position.flatten(1).sum(1))
         for reader, synapses in self._synapses.get(name, {}).items():
             of = by_position if len(synapses) == 1 else events.double()
@@ -122,6 +126,9 @@ class Meter:
         copies = ({k: v.cpu().clone() for k, v in d.items()} for d in (self._spikes, self._synops))
         spikes, synops = copies
         return Activity(steps, spikes, synops, counted, neurons)
+
+    def _asks(self, name: str) -> bool:
+        return self.flows[name] == "spikes" and (name in self.layers or name in self._synapses)
 
 
 def _even(synapses: Tensor) -> Tensor:

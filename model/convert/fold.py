@@ -78,16 +78,14 @@ def _with_bias(layer: nn.Module) -> nn.Module:
 
 
 def _without_identities(parts: Parts) -> Parts:
-    nodes, outputs = parts
-    for node in list(nodes):
-        if isinstance(node.op, nn.Identity):
-            rest = [other for other in nodes if other is not node]
-            nodes, outputs = _renamed((rest, outputs), node.name, node.sources[0])
-    return nodes, outputs
+    while (node := _first(parts, nn.Identity)) is not None:
+        rest = [other for other in parts[0] if other is not node]
+        parts = _renamed((rest, parts[1]), node.name, node.sources[0])
+    return parts
 
 
 def _with_norms_folded(parts: Parts) -> Parts:
-    for norm in [node for node in parts[0] if isinstance(node.op, NORMS)]:
+    while (norm := _first(parts, *NORMS)) is not None:
         nodes, outputs = parts
         layer = next((node for node in nodes if node.name == norm.sources[0]), None)
         if layer is not None and isinstance(layer.op, PARAMETRIC) and _read_once(layer.name, parts):
@@ -130,6 +128,10 @@ def _renamed(parts: Parts, old: str, new: str, but: Node | None = None) -> Parts
         for node in parts[0]
     ]
     return nodes, tuple(map(name, parts[1]))
+
+
+def _first(parts: Parts, *kinds: type[nn.Module]) -> Node | None:
+    return next((node for node in parts[0] if isinstance(node.op, kinds)), None)
 
 
 def _read_once(name: str, parts: Parts) -> bool:

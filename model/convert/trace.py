@@ -59,7 +59,7 @@ class _Tracer(fx.Tracer):
         except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise NotConvertible(
                 f"{self.inside[-1] if self.inside else 'the network'!r} cannot be followed: {error}; its "
-                " forward must not decide by the data, and must take and give tensors"
+                "forward must not decide by the data, and must take and give tensors"
             ) from error
 
     def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -108,24 +108,31 @@ class _Walk:
 
     def _call(self, name: str, step: fx.Node) -> Call:
         """What a function was called with: sources as they are, everything else as the example has it."""
-        first = step.args[0] if step.args else None
-        if isinstance(first, fx.Node) and isinstance(self.values[first], tuple | list):
-            # One of several tensors: those of chunk and split are parts of the tensor they were given.
-            if function_name(first.target) not in ("chunk", "split"):
-                raise refused(str(first.target), "something that gives several tensors")
-            parts = first.all_input_nodes[:1]
-            return Call(name, "part", parts, self._part(first, step.args[1]), {}, self.values[step])
+        several = [node for node in _nodes((step.args, step.kwargs)) if self._is_several(node)]
+        if several:
+            return self._part(name, step, several[0])
         sources = [node for node in _nodes((step.args, step.kwargs)) if self._is_traced(node)]
         args = fx.node.map_arg(step.args, lambda n: n if self._is_traced(n) else self.values[n])
         kwargs = fx.node.map_arg(step.kwargs, lambda n: n if self._is_traced(n) else self.values[n])
         return Call(name, function_name(step.target), sources, args, kwargs, self.values[step])
 
-    def _part(self, split: fx.Node, index: Any) -> tuple[int, int, int]:
-        """Axis, start and length of one of the tensors that `split` gave."""
-        whole, parts = self.values[split.all_input_nodes[0]], self.values[split]
-        differing = [d for d in range(whole.dim()) if parts[0].shape[d] != whole.shape[d]]
-        dim = differing[0] if differing else 1
-        return dim, sum(part.shape[dim] for part in parts[: index % len(parts)]), parts[index].shape[dim]
+    def _part(self, name: str, step: fx.Node, several: fx.Node) -> Call:
+        """One of several tensors: those of chunk and split are parts of the tensor they were given."""
+        while function_name(several.target) == "getitem":
+            several = several.all_input_nodes[0]
+        taken = function_name(step.target) == "getitem"
+        if not taken or function_name(several.target) not in ("chunk", "split"):
+            raise refused(str(several.target), "something that gives several tensors")
+        source = several.all_input_nodes[0]
+        whole, parts, part = self.values[source], self.values[several], self.values[step]
+        dim = next((d for d in range(whole.dim()) if part.shape[d] != whole.shape[d]), 1)
+        place = next(i for i, other in enumerate(parts) if other is part)
+        start = sum(other.shape[dim] for other in parts[:place])
+        return Call(name, "part", [source], (dim, start, part.shape[dim]), {}, part)
+
+    def _is_several(self, node: fx.Node) -> bool:
+        value = self.values[node]
+        return isinstance(value, tuple | list) and any(isinstance(part, Tensor) for part in value)
 
     def _is_traced(self, node: fx.Node) -> bool:
         return isinstance(self.values[node], Tensor) or node.op == "placeholder"
