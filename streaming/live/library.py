@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Any
 
@@ -14,9 +15,15 @@ def camera_library(module: str, package: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise BadSource(
-            f"cameras of this kind need {package}, which cannot be loaded here ({error}). "
-            "Install it: pip install 'spikesight[cameras]'"
+            f"cameras of this kind need {package}, which cannot be loaded here ({error}). {_remedy(error)}"
         ) from None
+
+
+def _remedy(error: ImportError) -> str:
+    missing = re.match(r"lib(\w+)\.so\.(\d+): cannot open", str(error))
+    if missing:
+        return f"Install the system library: on Debian and Ubuntu apt-get install lib{missing[1]}{missing[2]}"
+    return "Install it: pip install 'spikesight[cameras]'"
 
 
 def plain(error: Exception) -> str:

@@ -118,7 +118,7 @@ def test_a_stream_is_watched(client: Client) -> None:
 def test_the_page_is_served(client: Client) -> None:
     page = httpx.get(f"http://127.0.0.1:{PORT}/")
     assert page.status_code == 200
-    assert "<canvas" in page.text
+    assert '<script type="module"' in page.text
 
 
 def test_runs_without_root_and_without_a_compiler(compose: Compose) -> None:
