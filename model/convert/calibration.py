@@ -1,7 +1,7 @@
 """SNN Calibration: Li et al., "A free lunch from ANN: towards efficient, accurate spiking neural networks
 calibration", ICML 2021.
 
-The error of a conversion to T steps gathers layer by layer: what a layer gets is not what the ANN's layer got.
+The error of a conversion to T steps gathers layer by layer: what a layer gets is not what the ANN's got.
 So layers are corrected in order, each by what it gives for calibration data while everything before it
 spikes already. All of it is for one number of steps.
 """
