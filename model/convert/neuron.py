@@ -18,6 +18,11 @@ from torch import Tensor, nn
 
 from model.errors import BadSetting
 
+TIE = 1000
+"""A membrane this many roundings short of the threshold has reached it. Sums that are exactly the threshold
+are no chance: four spikes of theta through an average pool make theta / 4 each. Rounding must not put their
+spike off."""
+
 Reset = Literal["subtract", "zero", "modulo"]
 
 
@@ -77,10 +82,11 @@ class IF(nn.Module):
     def step(self, current: Tensor, membrane: Tensor, time: int = 0) -> tuple[Tensor, Tensor]:
         """One step. Shape: all (B, ...). `membrane` is relative to V(0): zeros at rest."""
         u = membrane + current + self.extra
-        sent = self.threshold * (u >= self.threshold - self.initial)
+        reached = 1 - TIE * torch.finfo(u.dtype).eps
+        sent = self.threshold * (u >= reached * self.threshold - self.initial)
         if self.settings.slope:
             lower = -self.threshold / self.settings.slope
-            fell = u <= lower - self.initial
+            fell = u <= reached * lower - self.initial
             return sent - self.threshold * fell, self._after(u, sent + lower * fell)
         return sent, self._after(u, sent)
 
@@ -97,7 +103,8 @@ class IF(nn.Module):
                 return torch.where(spent != 0, -self.initial, u)
             case "modulo":
                 charge = torch.where(spent != 0, spent, self.threshold)
-                return torch.where(spent != 0, torch.fmod(u + self.initial, charge) - self.initial, u)
+                held = (u + self.initial) / charge + TIE * torch.finfo(u.dtype).eps
+                return torch.where(spent != 0, u - held.floor() * charge, u)
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Take tensors of any shape that a conversion may have given them."""

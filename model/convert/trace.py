@@ -39,7 +39,10 @@ def trace(ann: nn.Module, example: Tensor) -> Graph:
         raise BadCalibration(f"an input of shape {tuple(example.shape)} has no batch; give (B, ...)")
     rows = example if len(example) > 1 else torch.cat((example, example))
     expected = _flat(_called(network, rows))
-    traced = _Tracer().run(network)
+    tracer = _Tracer()
+    if tracer.is_leaf_module(network, ""):
+        network = nn.Sequential(network)  # one of torch's own layers, which is not looked into
+    traced = tracer.run(network)
     nodes, outputs = _Walk(network, traced, rows).translate()
     graph = simplified(nodes, outputs)
     _check_same(graph, rows, expected)

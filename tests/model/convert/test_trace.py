@@ -13,7 +13,7 @@ from model.convert.graph import Graph
 from model.convert.trace import trace
 from model.convert.twin import Twin
 from model.errors import BadCalibration, BadWeights, NotConvertible
-from model.layout import LAYOUTS, ann_twin, named_layout
+from model.layout import ann_twin, named_layout
 from model.networks import build
 
 
@@ -113,7 +113,7 @@ def test_functions_are_followed(function: Callable[..., object]) -> None:
         nn.Sequential(nn.Flatten(1), nn.Linear(256, 5), nn.BatchNorm1d(5), nn.LogSoftmax(1)),
         nn.Sequential(nn.Flatten(2), nn.Unflatten(2, (4, 4, 4)), nn.Conv3d(4, 2, 3), nn.BatchNorm3d(2)),
     ],
-    ids=lambda module: str(module).split("(")[0] + str(abs(hash(str(module))) % 97),
+    ids=lambda module: type(module).__name__,
 )
 def test_modules_are_followed(module: nn.Module) -> None:
     traced(Call(lambda y, inner: inner(y), module))
@@ -161,11 +161,9 @@ def test_a_shared_layer_stands_twice() -> None:
     assert [node.name for node in graph.nodes] == ["conv", "inner.0", "relu", "inner.0@2"]
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_the_twin_of_every_layout_is_followed(name: str) -> None:
+@pytest.mark.parametrize("name", ["ems-nano", "ems-res10", "resnet10", "resnet34-cat"])
+def test_the_twins_of_our_detectors_are_followed(name: str) -> None:
     layout = named_layout(name, classes=2)
-    if any(row.kind == "BasicBlock_1" for row in layout.rows):
-        layout = named_layout("resnet10", classes=2)
     network = build(ann_twin(layout), height=64, width=64).double().eval()
     x = images(2, 64)
     graph = trace(Twin(network), x)
