@@ -16,17 +16,18 @@ RECENT = 0.9
 
 
 class MaxGate(nn.Module):
-    """Forwards in each window what the input says that leads so far (Rueckauer 2017, section 2.2).
+    """Forwards in each window what the input sends that leads so far (Rueckauer 2017, section 2.2).
 
     The state holds one counter an input, zero at rest:
 
-    - "count": the sum of what it sent; the leader's current value passes (the published tool's behaviour);
-    - "recent": a moving average of it, which forgets; the leader's current value passes;
+    - "count": the sum of what it sent; the leader's current value passes, as in the published tool. Each time
+      the lead changes a little too much has passed: harmless where inputs are spikes of clear rates, but not
+      where they are currents, whose lead changes all the time;
+    - "recent": a moving average, which forgets; the leader's current value passes;
     - "rise": the sum; what passes is by how much the highest sum of the window rose, so that the sum of all
       that passed is exactly the highest sum, whoever led in between. For spikes of one amplitude, spikes.
 
-    Of several leaders the first in the window passes. Real-valued currents are gated in the same way as
-    spikes.
+    Of several leaders the first in the window passes.
     """
 
     def __init__(self, pool: nn.Module, rule: MaxRule) -> None:

@@ -31,7 +31,7 @@ class SpikingSettings:
 
     Attributes:
         reset: of all neurons.
-        max_pool: see `model.convert.gates`.
+        max_pool: see `model.convert.gates`; "count" is the published one, "rise" exact for currents too.
         average_pool: "analog" leaves average pools as arithmetic on spikes; "spiking" gives each neurons of
             its own (the published tool's behaviour), which costs a stage of rounding.
         readout: "membrane" reads V(T) / T of outputs that never fire, in the ANN's own units; "spikes" lets
@@ -40,7 +40,7 @@ class SpikingSettings:
     """
 
     reset: Reset = "subtract"
-    max_pool: MaxRule = "count"
+    max_pool: MaxRule = "rise"
     average_pool: AveragePool = "analog"
     readout: Readout = "membrane"
 

@@ -61,7 +61,7 @@ def test_a_detector_comes_close_to_its_twin() -> None:
     twin = Twin(network.eval()).requires_grad_(False)
     converted = convert(twin, [x], ROBUST)
     assert [node.kind for node in converted.graph.nodes].count("activation") == len(converted.neurons) == 16
-    outputs = simulate(converted, x[:2], 128, count=False).last.outputs
+    outputs = simulate(converted, x[:2], 256, count=False).last.outputs
     for ours, theirs in zip(outputs, twin(x[:2]), strict=True):
         assert ours.shape == theirs.shape
         spread = theirs - theirs.mean((0, 2, 3), keepdim=True)
@@ -227,7 +227,7 @@ def test_max_pools_of_changing_inputs_are_gated() -> None:
     """Ahead of any neuron: a pool of bins of events forwards its leader, and ends at the highest mean."""
     net = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(2, 2, 1)).double()
     x = torch.rand(6, 3, 2, 4, 4, dtype=torch.float64)
-    network = convert(net, [x[0]], Rueckauer(spiking=SpikingSettings(max_pool="rise")))
+    network = convert(net, [x[0]], Rueckauer())
     outputs = simulate(network, x, 6, code=EventStream()).last.outputs[0]
     torch.testing.assert_close(outputs, net(x.mean(0)))
 

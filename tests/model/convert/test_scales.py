@@ -71,11 +71,10 @@ def trains(network: SpikingNetwork, x: Tensor, steps: int) -> dict[str, list[Ten
 
 
 METHODS: dict[str, dict[str, Any]] = {
-    "published": {"spiking": SpikingSettings(average_pool="spiking")},
+    "published": {"spiking": SpikingSettings(average_pool="spiking", max_pool="count")},
     "channels": {"channel_wise": True, "initial": 0.5},
     "zero": {"spiking": SpikingSettings(reset="zero"), "initial": 0.25},
     "modulo": {"percentile": 90, "spiking": SpikingSettings(reset="modulo")},
-    "rise": {"channel_wise": True, "spiking": SpikingSettings(max_pool="rise")},
 }
 
 
