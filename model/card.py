@@ -14,6 +14,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from model.card_conversion import check_conversion
 from model.errors import BadWeights, UnknownModel
 from model.layout import Layout, layout_from_yaml, named_layout
 from model.rolling import lasting
@@ -57,6 +58,7 @@ class Card:
         mode: "window" for weights trained on T steps from the zero state, "rolling" for a state that is kept;
             the readout of a rolling network forgets, by `readout_decay` of its layout or, where that is 1, by
             `model.rolling.rolling_decay` of T.
+        conversion: of a converted ANN, how: see `model.card_conversion`; empty for trained weights.
         training: what it was trained on, the command, the seed, the time it took.
         metrics: what it was measured at, and on what.
         licence: of the weights.
@@ -74,6 +76,7 @@ class Card:
     threshold: float
     iou: float
     mode: Mode = "window"
+    conversion: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
@@ -93,11 +96,19 @@ class Card:
         _require(len(set(self.classes)) == len(self.classes) > 0, "classes", self.classes, "distinct names")
         _require(0 <= self.threshold <= 1, "threshold", self.threshold, "0..1")
         _require(0 <= self.iou <= 1, "iou", self.iou, "0..1")
+        if self.conversion:
+            _require(self.mode == "window", "mode of a converted network", self.mode, "window")
+            check_conversion(self.conversion, self.steps, self.encoding)
 
     @property
     def count_channels(self) -> int:
         """Channels of the counts that an engine takes: 2, or 3 where it takes pictures."""
         return ENCODING_CHANNELS[self.encoding][0]
+
+    @property
+    def ticks(self) -> int:
+        """Simulation steps in which a step is computed: 1, and more for a converted network."""
+        return int(self.conversion["steps"]) // self.steps if self.conversion else 1
 
     def network_layout(self) -> Layout:
         """The layout the weights belong to.
@@ -105,7 +116,8 @@ class Card:
         Raises:
             UnknownModel: the layout's name is not known.
             BadLayout: the description cannot be built.
-            BadWeights: the description is for another number of classes or channels than the card states.
+            BadWeights: the description is for another number of classes or channels than the card states, or
+                one of the two says that it was converted and the other does not.
         """
         if isinstance(self.layout, str):
             layout = named_layout(self.layout, classes=len(self.classes), in_channels=self.in_channels)
@@ -115,6 +127,11 @@ class Card:
         if found != stated:
             raise BadWeights(
                 f"card {self.name}: the layout has (classes, channels) {found}, the card {stated}"
+            )
+        if (layout.activation == "if") != bool(self.conversion):
+            raise BadWeights(
+                f"card {self.name}: the layout's activation is {layout.activation!r}, conversion is "
+                f"{self.conversion or 'empty'}; 'if' and a conversion go together"
             )
         return lasting(layout, self.steps) if self.mode == "rolling" else layout
 
@@ -232,6 +249,7 @@ _CHECKS = {
     "threshold": _is_number,
     "iou": _is_number,
     "mode": _is_text,
+    "conversion": _is_object,
     "training": _is_object,
     "metrics": _is_object,
     "licence": _is_text,

@@ -129,7 +129,7 @@ def _engine(name: str, card: Card, files: ModelFiles, device: str, threads: int)
         return OnnxEngine(card, files, device=device, threads=threads)
     if name == "torch":
         from model.engines.torch import TorchEngine
-        from model.weights import load
+        from model.weights import load_runnable
 
-        return TorchEngine(load(files.card), card, device=device, threads=threads)
+        return TorchEngine(load_runnable(files.card), card, device=device, threads=threads)
     raise BadSetting(f"engine is {name!r}; known are onnx, torch")

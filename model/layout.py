@@ -22,7 +22,7 @@ from model.catalogue import (
 from model.errors import BadLayout, UnknownModel
 from model.neuron_settings import NeuronSettings, require_in
 
-Activation = Literal["lif", "relu"]
+Activation = Literal["lif", "relu", "if"]
 Input = Literal["real", "events"]
 Boxes = Literal["anchors", "free"]
 
@@ -62,7 +62,8 @@ class Layout:
         backbone_rows: how many of `rows` are the backbone.
         depth_multiple, width_multiple: scale repeats and channels the YOLOv5 way.
         neuron: what its neurons do.
-        activation: "lif", or "relu" for the conventional twin.
+        activation: "lif", "relu" for the conventional twin, or "if" for a twin that was converted
+            (`model.convert`).
         input: "events" where the input counts events, each of which acts on the first layer as a spike does;
             "real" for any other.
         readout_decay: weight of a step in the head's mean relative to the next one's; 1 for the plain mean.

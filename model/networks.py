@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import TypeVar, cast
+from typing import Protocol, Self, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from model.blocks import (
     Stem,
     WideBlock,
 )
-from model.errors import BadState
+from model.errors import BadLayout, BadState
 from model.head import Head
 from model.layout import Layout
 from model.neurons import Fire, Neuron
@@ -56,6 +56,47 @@ class Chain(nn.ModuleList):
         return x
 
 
+Stepped: TypeAlias = tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]
+"""Head inputs a level, the next membranes, and the activity, as `Network.step` gives them."""
+
+
+class Runnable(Protocol):
+    """What engines run: a `Network`, or a converted twin (`model.convert.detector`).
+
+    Attributes:
+        layout: what it is made of.
+        ticks: simulation steps in which one step is computed, its input being the same in all of them. What
+            they give adds up to what the step gives: `step` is `ticks` times `tick`.
+    """
+
+    layout: Layout
+    ticks: int
+
+    def initial_state(
+        self,
+        batch: int,
+        height: int,
+        width: int,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> tuple[Tensor, ...]: ...
+
+    def tick(self, x: Tensor, membranes: tuple[Tensor, ...]) -> Stepped: ...
+
+    def step(self, x: Tensor, membranes: tuple[Tensor, ...]) -> Stepped: ...
+
+    def window(self, x: Tensor) -> Stepped: ...
+
+    def head(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]: ...
+
+    def fused(self) -> Self: ...
+
+    def to(self, device: torch.device) -> Self: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
 class Network(nn.Module):
     """A spiking detector.
 
@@ -63,8 +104,17 @@ class Network(nn.Module):
         layout: what it was built from.
     """
 
+    ticks = 1
+    """Simulation steps in which a step is computed; see `Runnable`."""
+
     def __init__(self, layout: Layout) -> None:
+        """Raises BadLayout: the rows cannot be built, or the neurons are those of a converted twin."""
         super().__init__()
+        if layout.activation == "if":
+            raise BadLayout(
+                f"the layout {layout.name!r} is of a converted twin (activation 'if'), whose thresholds no "
+                "layout knows; load its weights and card, or build the twin (activation 'relu')"
+            )
         self.layout = layout
         self.nodes = plan(layout)
         self.rows = nn.ModuleList(_row(layout, node) for node in self.nodes[:-1])
@@ -111,9 +161,7 @@ class Network(nn.Module):
         layers = sites(self.layout, height, width).neurons
         return tuple(torch.zeros((batch, *site.shape), device=device, dtype=dtype) for site in layers)
 
-    def step(
-        self, x: Tensor, membranes: tuple[Tensor, ...]
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
+    def step(self, x: Tensor, membranes: tuple[Tensor, ...]) -> Stepped:
         """One time step; traceable, with any batch size.
 
         Shape: x (B, C, H, W), float, encoded; membranes as `initial_state` gives them.
@@ -139,16 +187,20 @@ class Network(nn.Module):
             output, membrane = neuron.step(current, membranes[len(after)])
             after.append(membrane)
             if site.spiking:
-                activity.append(_activity(output, site))
+                activity.append(activity_of(output, site))
             return output
 
         features = self._features(x, fire)
         if places.input:
-            activity.append(_activity(x, places.input))
+            activity.append(activity_of(x, places.input))
         counts = torch.stack(activity, dim=1) if activity else x.new_zeros(x.shape[0], 0, 2)
         return features, tuple(after), counts
 
-    def window(self, x: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
+    def tick(self, x: Tensor, membranes: tuple[Tensor, ...]) -> Stepped:
+        """The one simulation step of a step: `step`."""
+        return self.step(x, membranes)
+
+    def window(self, x: Tensor) -> Stepped:
         """As `step` T times from the zero state, with the convolutions of all steps at once.
 
         Shape: x (T, B, C, H, W), float, encoded.
@@ -170,17 +222,17 @@ class Network(nn.Module):
             output, membrane = _fire_steps(neuron, current, steps)
             after.append(membrane)
             if site.spiking:
-                activity.append(_activity(output, site).view(steps, batch, 2).sum(0))
+                activity.append(activity_of(output, site).view(steps, batch, 2).sum(0))
             return output
 
         features = self._features(x.flatten(0, 1), fire)
         if places.input:
-            activity.append(_activity(x.flatten(0, 1), places.input).view(steps, batch, 2).sum(0))
+            activity.append(activity_of(x.flatten(0, 1), places.input).view(steps, batch, 2).sum(0))
         counts = torch.stack(activity, dim=1) if activity else x.new_zeros(batch, 0, 2)
         decay = self.layout.readout_decay
         return tuple(_readout(f, steps, decay) for f in features), tuple(after), counts
 
-    def fused(self) -> Network:
+    def fused(self) -> Self:
         """A copy for inference with every tdBN folded into its convolution."""
         network = copy.deepcopy(self).eval()
         for module in network.modules():
@@ -247,7 +299,7 @@ def _fire_steps(neuron: Neuron, current: Tensor, steps: int) -> tuple[Tensor, Te
     return torch.cat(outputs), membrane
 
 
-def _activity(spikes: Tensor, site: Site) -> Tensor:
+def activity_of(spikes: Tensor, site: Site) -> Tensor:
     """Spikes of one layer and the synaptic operations they cause. Shape: (B, C, H, W) to (B, 2)."""
     rows, cols = (spikes.new_tensor(weights) for weights in axis_weights(site))
     counts = ((spikes.sum(1) @ cols.T) * rows.T).sum(1)  # (B, 1 + targets)

@@ -85,6 +85,18 @@ class Sites:
     kernels: tuple[Kernel, ...]
     input: Site | None = None
 
+    def real_macs(self, ticks: int = 1) -> tuple[int, int]:
+        """Multiply-accumulates of convolutions with real-valued input, padding counted: of a step, of a
+        readout.
+
+        A step in several simulation steps, `ticks`, has the same input in all of them, so the first
+        convolution runs once and the others every time. The head reads the mean over time.
+        """
+        real = [kernel for kernel in self.kernels if not kernel.driver]
+        head = sum(kernel.macs for kernel in real if kernel.name.startswith("detect."))
+        once = sum(kernel.macs for kernel in real if kernel is self.kernels[0])
+        return once + ticks * (sum(kernel.macs for kernel in real) - head - once), head
+
 
 @lru_cache(maxsize=64)
 def sites(layout: Layout, height: int, width: int) -> Sites:
@@ -104,7 +116,8 @@ def sites(layout: Layout, height: int, width: int) -> Sites:
     kernels = tuple(_all_kernels(layout, nodes, height, width))
     if layout.activation == "relu":
         return Sites((), tuple(replace(kernel, driver="") for kernel in kernels))
-    return Sites(tuple(_neurons(nodes, kernels)), kernels, _input(layout, kernels))
+    neurons = _neurons(nodes, kernels, spiking=layout.activation == "if")
+    return Sites(tuple(neurons), kernels, _input(layout, kernels))
 
 
 def coverage(size: int, kernel: int, stride: int) -> tuple[int, ...]:
@@ -181,8 +194,13 @@ def _input(layout: Layout, kernels: tuple[Kernel, ...]) -> Site | None:
     return Site(EVENTS, (layout.in_channels, targets[0].height, targets[0].width), False, targets)
 
 
-def _neurons(nodes: tuple[Node, ...], kernels: tuple[Kernel, ...]) -> Iterator[Site]:
-    """Neuron layers in firing order: each stands before the first convolution it drives."""
+def _neurons(nodes: tuple[Node, ...], kernels: tuple[Kernel, ...], spiking: bool) -> Iterator[Site]:
+    """Neuron layers in firing order: each stands before the first convolution it drives.
+
+    Args:
+        nodes, kernels: of the layout.
+        spiking: whether the neurons of `Conv`, which drive none, spike as all others do.
+    """
     seen = {EVENTS}
     for kernel in kernels:
         if kernel.driver and kernel.driver not in seen:
@@ -192,4 +210,4 @@ def _neurons(nodes: tuple[Node, ...], kernels: tuple[Kernel, ...]) -> Iterator[S
         elif kernel.name.startswith("rows.") and nodes[int(kernel.name.split(".")[1])].kind == "Conv":
             name = kernel.name.removesuffix("conv") + "neuron"
             rows, cols = (_outputs(n, kernel.kernel, kernel.stride) for n in (kernel.height, kernel.width))
-            yield Site(name, (kernel.c_out, rows, cols), False, ())
+            yield Site(name, (kernel.c_out, rows, cols), spiking, ())

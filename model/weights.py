@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from model.card import Card, ModelFiles, find, load_card
 from model.errors import BadWeights
 from model.layout import Layout
-from model.networks import Network
+from model.networks import Network, Runnable
 
 
 def save(folder: str | Path, network: Network, card: Card) -> ModelFiles:
@@ -24,10 +25,15 @@ def save(folder: str | Path, network: Network, card: Card) -> ModelFiles:
     Raises:
         BadWeights: the network is not the card's, or holds NaN or infinity.
     """
+    tensors = wanted(network)
+    check(tensors, wanted(_skeleton(card.network_layout())), f"{card.name}.safetensors")
+    return write(folder, tensors, card)
+
+
+def write(folder: str | Path, tensors: Mapping[str, Tensor], card: Card) -> ModelFiles:
+    """Write tensors and their card, each whole or not at all."""
     target = Path(folder) / card.name
     files = ModelFiles(target.with_name(card.name + ".safetensors"), target.with_name(card.name + ".json"))
-    tensors = _wanted(network)
-    _check(tensors, _wanted(_skeleton(card.network_layout())), files.weights.name)
     files.weights.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=files.weights.parent) as scratch:
         new = Path(scratch) / "new"
@@ -44,14 +50,34 @@ def load(model: str | Path, *, dtype: torch.dtype = torch.float32) -> Network:
     Raises:
         UnknownModel: no such weights.
         BadWeights: the file is no safetensors, or a tensor is missing, unexpected, of a wrong shape, or holds
-            NaN or infinity; each is named.
+            NaN or infinity; each is named. Or the weights were converted: see `load_runnable`.
     """
-    layout, weights = load_card(model).network_layout(), find(model).weights
+    card = load_card(model)
+    if card.conversion:
+        raise BadWeights(
+            f"{card.name} was converted from an ANN; it runs as it is, but is not trained or converted "
+            "again: take the weights it came from"
+        )
+    layout, weights = card.network_layout(), find(model).weights
+    return assembled(layout, read(weights), weights.name, dtype)
+
+
+def load_runnable(model: str | Path) -> Runnable:
+    """What engines run of a zoo name or path, trained or converted; raises as `load`."""
+    card = load_card(model)
+    if not card.conversion:
+        return load(model)
+    from model.convert.saved import load_converted  # tracing networks is for those who need it
+
+    return load_converted(model)
+
+
+def read(weights: Path) -> dict[str, Tensor]:
+    """The tensors of a file. Raises BadWeights: it is no safetensors."""
     try:
-        tensors = load_file(weights)
+        return load_file(weights)
     except (SafetensorError, OSError) as error:
         raise BadWeights(f"{weights.name} is no readable safetensors file: {error}") from error
-    return assembled(layout, tensors, weights.name, dtype)
 
 
 def assembled(layout: Layout, tensors: dict[str, Tensor], source: str, dtype: torch.dtype) -> Network:
@@ -63,7 +89,7 @@ def assembled(layout: Layout, tensors: dict[str, Tensor], source: str, dtype: to
         BadWeights: as `load`; `source` is named in the message.
     """
     network = _skeleton(layout)
-    _check(tensors, _wanted(network), source)
+    check(tensors, wanted(network), source)
     counts = {name: torch.zeros((), dtype=torch.int64) for name in network.state_dict() if _unused(name)}
     cast = {name: tensor.to(dtype, copy=True) for name, tensor in tensors.items()}
     network.load_state_dict(cast | counts, assign=True)
@@ -79,11 +105,13 @@ def _unused(name: str) -> bool:
     return name.endswith("num_batches_tracked")  # torch counts batches; nothing here reads the count
 
 
-def _wanted(network: Network) -> dict[str, Tensor]:
+def wanted(network: Network) -> dict[str, Tensor]:
+    """The tensors that are kept of a network, by name."""
     return {name: t for name, t in network.state_dict().items() if not _unused(name)}
 
 
-def _check(tensors: dict[str, Tensor], wanted: dict[str, Tensor], source: str) -> None:
+def check(tensors: dict[str, Tensor], wanted: dict[str, Tensor], source: str) -> None:
+    """Raises BadWeights: `tensors` are not finite numbers of the names and shapes of `wanted`."""
     missing, unexpected = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     if missing or unexpected:
         raise BadWeights(

@@ -17,7 +17,7 @@ class Activity:
     """Means over windows.
 
     Attributes:
-        firing: spikes per neuron and step of each layer, by the layer's name.
+        firing: spikes per neuron and step (of a converted network, simulation step) of each layer, by name.
         firing_rate: the same over all neurons.
         synops: synaptic operations a window: accumulations that spikes cause.
         macs: multiply-accumulates a window, of convolutions with real-valued input.
@@ -35,15 +35,13 @@ class Activity:
 
 
 class ActivitySum:
-    """Adds up the activity that `Network.step` gives on a `height` x `width` grid."""
+    """Adds up the activity that `Runnable.step` gives on a `height` x `width` grid, in `ticks` a step."""
 
-    def __init__(self, layout: Layout, height: int, width: int) -> None:
+    def __init__(self, layout: Layout, height: int, width: int, ticks: int = 1) -> None:
         places = sites(layout, height, width)
         self.spiking = [site for site in places.neurons if site.spiking]
-        real = [kernel for kernel in places.kernels if not kernel.driver]
-        # The head's convolutions read the mean over time, once a window.
-        self.head_macs = sum(k.macs for k in real if k.name.startswith("detect."))
-        self.step_macs = sum(k.macs for k in real) - self.head_macs
+        self.ticks = ticks
+        self.step_macs, self.head_macs = places.real_macs(ticks)
         self.dense_mj = energy_mj(0.0, float(dense_macs(layout, height, width)))
         rows = len(self.spiking) + (places.input is not None)
         self.sums = torch.zeros(rows, 2, dtype=torch.float64)
@@ -58,13 +56,14 @@ class ActivitySum:
     def mean(self) -> Activity:
         """Means over what was added; `windows` says how many windows that were."""
         steps, windows = max(self.row_steps, 1), max(self.windows, 1)
+        ticks = steps * self.ticks
         spikes = self.sums[: len(self.spiking), 0].tolist()
         neurons = [site.neurons for site in self.spiking]
         synops = float(self.sums[:, 1].sum()) / windows
         macs = self.step_macs * steps / windows + self.head_macs
         return Activity(
-            firing={s.name: n / (s.neurons * steps) for s, n in zip(self.spiking, spikes, strict=True)},
-            firing_rate=sum(spikes) / (max(sum(neurons), 1) * steps),
+            firing={s.name: n / (s.neurons * ticks) for s, n in zip(self.spiking, spikes, strict=True)},
+            firing_rate=sum(spikes) / (max(sum(neurons), 1) * ticks),
             synops=synops,
             macs=macs,
             energy_mj=energy_mj(synops, macs),

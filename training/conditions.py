@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from model.card import Card
-from model.networks import Network
+from model.networks import Runnable
 from streaming.simulate.presets import PRESETS, Preset
 from streaming.simulate.windows import WindowSettings
 from training.datasets import LabelledWindow
@@ -125,7 +125,7 @@ def windows_of(condition: Condition, count: int) -> list[LabelledWindow]:
 
 
 def measure_conditions(
-    network: Network,
+    network: Runnable,
     card: Card,
     count: int,
     on_progress: OnProgress | None = None,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from model.card import Card
-from model.weights import load
+from model.weights import load_runnable
 from training.command import without_folders
 from training.data import TrainingData, readable_by
 from training.datasets import BoxRule, Split
@@ -72,7 +72,7 @@ def measure_data(
     _check(card, data, spec)
     labels = labels_in(card.classes, data.classes)
     report = measure(
-        load(model), [relabelled(window, labels) for window in data.held_out(windows)], card.grid,
+        load_runnable(model), [relabelled(window, labels) for window in data.held_out(windows)], card.grid,
         card.classes, encoding=card.encoding, threshold=card.threshold, rule=_at_least(rule, data),
         counted=data.classes, each_step=True, on_progress=on_progress,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from model.card import Card, find, load_card
 from model.detector import Detector, EngineName
-from model.weights import load
+from model.weights import load, load_runnable
 from training.conditions import measure_conditions
 from training.data_accuracy import DataAccuracy, measure_data
 from training.datasets import BoxRule, LabelledWindow, Split
@@ -113,7 +113,8 @@ def evaluate(
     if "twin" in parts:
         metrics["twin"] = _twin(model, card, settings, report, told["twin"])
     if "conditions" in parts:
-        scores = measure_conditions(load(model), card, settings.condition_windows, told["conditions"])
+        network = load_runnable(model)
+        scores = measure_conditions(network, card, settings.condition_windows, told["conditions"])
         metrics["conditions"] = [json_values(asdict(each)) for each in scores]
     if "streaming" in parts:
         streaming = measure_streaming(_detector(model, settings), settings.streaming, told["streaming"])
@@ -177,7 +178,7 @@ def _accuracy(
     model: str | Path, card: Card, settings: EvaluationSettings, on_progress: OnProgress | None
 ) -> Report:
     return measure(
-        load(model), _held_out(card, settings), card.grid, card.classes,
+        load_runnable(model), _held_out(card, settings), card.grid, card.classes,
         encoding=card.encoding, rule=settings.rule, each_step=True, on_progress=on_progress,
     )  # fmt: skip
 
@@ -221,7 +222,7 @@ def _twin(
     check_twin(card, twin)
     windows = _held_out(card, settings)
     if ours is None:
-        ours = measure(load(model), windows, card.grid, card.classes, encoding=card.encoding)
+        ours = measure(load_runnable(model), windows, card.grid, card.classes, encoding=card.encoding)
     theirs = measure(
         load(settings.twin), windows, twin.grid, twin.classes, encoding=twin.encoding, on_progress=on_progress
     )

@@ -15,7 +15,7 @@ from torch import Tensor
 from model.card import Encoding
 from model.detections import Detections
 from model.encodings import encode
-from model.networks import Network, readout_weight
+from model.networks import Runnable, readout_weight
 from model.postprocess import detections
 from training.activity import Activity, ActivitySum
 from training.augment import Labelled, Sample, plain_view, render
@@ -76,7 +76,7 @@ class Report:
 
 
 def measure(
-    network: Network,
+    network: Runnable,
     windows: Sequence[Labelled],
     grid: tuple[int, int],
     classes: tuple[str, ...],
@@ -119,7 +119,7 @@ class _Run:
 
     def __init__(
         self,
-        network: Network,
+        network: Runnable,
         grid: tuple[int, int],
         classes: tuple[str, ...],
         encoding: Encoding,
@@ -130,7 +130,7 @@ class _Run:
         self.network, self.grid, self.classes = network, grid, classes
         self.encoding, self.rule, self.each_step = encoding, rule, each_step
         self.counted = [label for label, name in enumerate(classes) if name in counted]
-        self.activity = ActivitySum(network.layout, grid[1], grid[0])
+        self.activity = ActivitySum(network.layout, grid[1], grid[0], network.ticks)
         self.truth: list[Truth] = []
         self.fine: list[list[Detections]] = []  # of each step asked for, of each window
         self.coarse: list[Detections] = []

@@ -21,8 +21,8 @@ class Activity:
     """What the neurons did, per row of the batch.
 
     Attributes:
-        rate: (B, L) float32, share of each layer's neurons that fired, a step; a layer that does not spike
-            has 0.
+        rate: (B, L) float32, share of each layer's neurons that fired, a step (of a converted network a
+            simulation step); a layer that does not spike has 0.
         synops: (B,) float64, synaptic operations the spikes caused, all steps together.
         macs: (B,) float64, multiply-accumulates of convolutions with real-valued input, all steps together;
             the head counts once, as it runs once on the average.
@@ -101,9 +101,8 @@ class Meter:
         width, height = card.grid
         found = sites(card.network_layout(), height, width)
         self._neurons = np.array([site.neurons for site in found.neurons if site.spiking], np.float32)
-        real = [kernel for kernel in found.kernels if not kernel.driver]
-        self._head_macs = sum(k.macs for k in real if k.name.startswith("detect."))
-        self._step_macs = sum(k.macs for k in real) - self._head_macs
+        self._ticks = card.ticks
+        self._step_macs, self._head_macs = found.real_macs(card.ticks)
 
     def activity(self, raw: NDArray[np.float32], steps: int) -> Activity:
         """From (B, L, 2) spikes and synaptic operations of `steps` steps together.
@@ -113,4 +112,4 @@ class Meter:
         macs = np.full(len(raw), float(self._step_macs * steps + self._head_macs))
         synops = raw[..., 1].sum(axis=1, dtype=np.float64)
         spikes = raw[:, : len(self._neurons), 0]
-        return Activity(spikes / (self._neurons * np.float32(steps)), synops, macs, steps)
+        return Activity(spikes / (self._neurons * np.float32(steps * self._ticks)), synops, macs, steps)

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -59,6 +60,8 @@ def graph_path(card: Card, files: ModelFiles, kind: Kind) -> Path:
         card.encoding,
     ]
     depends += [card.steps if kind == "window" else 1, metadata.version("spikesight"), _code_digest()]
+    if card.conversion:
+        depends += [card.conversion, _converted_code_digest()]
     if card.mode == "rolling":
         depends.append(card.network_layout().readout_decay)
     key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:24]
@@ -147,7 +150,16 @@ def _with_package(python_path: str | None) -> str:
 
 @cache
 def _code_digest() -> str:
+    return _digest(PACKAGE / name for name in _CODE)
+
+
+@cache
+def _converted_code_digest() -> str:
+    return _digest(sorted((PACKAGE / "convert").glob("*.py")))
+
+
+def _digest(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for name in _CODE:
-        digest.update((PACKAGE / name).read_bytes())
+    for path in paths:
+        digest.update(path.read_bytes())
     return digest.hexdigest()

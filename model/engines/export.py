@@ -2,6 +2,9 @@
 
 The step graph takes counts, steps so far, membranes and head sums and gives maps, activity, next membranes
 and next head sums. The batch is dynamic. `model.engines.unroll` makes the window's graph of it.
+
+Of a converted network, whose step is many simulation steps, it is the graph of one of these: run it with the
+same counts and steps as often as the card has ticks; the last maps are the step's.
 """
 
 from __future__ import annotations
@@ -21,24 +24,24 @@ from model.engines.base import MAX_BATCH
 from model.engines.cache import Kind, keep
 from model.engines.unroll import unroll
 from model.errors import ExportFailed, ModelError
-from model.networks import Network, readout_weight
-from model.weights import load
+from model.networks import Runnable, readout_weight
+from model.weights import load_runnable
 
 OPSET = 20
 BATCH = 2  # of the example that is traced; 0 and 1 would be taken for constants
 
 
 class StepGraph(nn.Module):
-    """One step with the state as inputs and outputs."""
+    """One step, or tick of a step, with the state as inputs and outputs."""
 
-    def __init__(self, network: Network, card: Card) -> None:
+    def __init__(self, network: Runnable, card: Card) -> None:
         super().__init__()
         self.network, self.encoding = network, card.encoding
 
     def forward(
         self, counts: Tensor, steps: Tensor, membranes: tuple[Tensor, ...], head_sums: tuple[Tensor, ...]
     ) -> tuple[tuple[Tensor, ...], Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
-        features, membranes, activity = self.network.step(encode(counts, self.encoding), membranes)
+        features, membranes, activity = self.network.tick(encode(counts, self.encoding), membranes)
         decay = self.network.layout.readout_decay
         kept = head_sums if decay == 1 else tuple(decay * s for s in head_sums)
         head_sums = tuple(a + b for a, b in zip(kept, features, strict=True))
@@ -49,19 +52,29 @@ class StepGraph(nn.Module):
 
 
 def zero_inputs(
-    network: Network, card: Card, batch: int
+    network: Runnable, card: Card, batch: int
 ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Counts, steps, membranes and head sums of the zero state."""
     width, height = card.grid
     counts = torch.zeros(batch, card.count_channels, height, width, dtype=torch.uint16)
     membranes = network.initial_state(batch, height, width)
-    features, _, _ = network.step(encode(counts, card.encoding), membranes)
+    features, _, _ = network.tick(encode(counts, card.encoding), membranes)
     sums = tuple(torch.zeros_like(f) for f in features)
     return counts, torch.zeros(batch, dtype=torch.int64), membranes, sums
 
 
-def export(network: Network, card: Card, kind: Kind = "step") -> bytes:
-    """A graph of a network as bytes; the same network gives the same bytes."""
+def export(network: Runnable, card: Card, kind: Kind = "step") -> bytes:
+    """A graph of a network as bytes; the same network gives the same bytes.
+
+    Raises:
+        ExportFailed: no graph came of it, or a window is asked of a converted network, of which only the
+            graph of a tick is made.
+    """
+    if kind == "window" and card.ticks > 1:
+        raise ExportFailed(
+            f"a step of {card.name} is {card.ticks} simulation steps, of which no window is unrolled; export "
+            "the graph 'step' and run it as often"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about torch's internals
         step = _step_graph(network, card)
@@ -69,7 +82,7 @@ def export(network: Network, card: Card, kind: Kind = "step") -> bytes:
 
 
 @torch.no_grad()
-def _step_graph(network: Network, card: Card) -> bytes:
+def _step_graph(network: Runnable, card: Card) -> bytes:
     fused = network.fused()
     inputs = zero_inputs(fused, card, BATCH)
     _, _, membranes, sums = inputs
@@ -114,7 +127,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("file", type=Path)
     options = parser.parse_args(arguments)
     try:
-        keep(export(load(options.model), load_card(options.model)), options.file)
+        keep(export(load_runnable(options.model), load_card(options.model)), options.file)
     except ModelError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

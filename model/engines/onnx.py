@@ -23,7 +23,7 @@ class OnnxEngine:
     """Runs a network's graphs; arrays are numpy on any device.
 
     Windows of the card's T steps run in one graph of their own, which is loaded when first asked for; windows
-    of other lengths run step by step.
+    of other lengths, and those of converted networks, run step by step.
     """
 
     def __init__(self, card: Card, files: ModelFiles, *, device: str = "cpu", threads: int = 1) -> None:
@@ -61,7 +61,7 @@ class OnnxEngine:
         """A window from the zero state; see `Engine`."""
         check_counts(counts, self._card, None, window=True)
         length = counts.shape[1]
-        if length == self._card.steps:
+        if length == self._card.steps and self._card.ticks == 1:
             self._window = self._window or self._graph("window")
             outputs = self._window.run([counts])
             return self._output(outputs, np.full(len(counts), length, np.int64), length)
@@ -76,7 +76,11 @@ class OnnxEngine:
     def _stepped(
         self, counts: NDArray[np.uint16], state: State
     ) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
-        outputs = self._step.run([counts, state.steps, *state.membranes, *state.head_sums])
+        levels, arrays, raw = self._step.levels, list(state.arrays), np.float32(0)
+        for _ in range(self._card.ticks):
+            outputs = self._step.run([counts, state.steps, *arrays])
+            arrays, raw = outputs[levels + 1 :], raw + outputs[levels]
+        outputs[levels] = np.asarray(raw)
         return outputs, state.steps + 1
 
     def _graph(self, kind: Kind) -> _Graph:

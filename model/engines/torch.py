@@ -11,7 +11,7 @@ from model.card import Card
 from model.encodings import encode
 from model.engines.base import Meter, StepOutput, check_batch, check_counts
 from model.errors import BadSetting
-from model.networks import Network, readout_weight
+from model.networks import Runnable, readout_weight
 from model.state import State, require_match
 
 
@@ -19,7 +19,7 @@ class TorchEngine:
     """Runs a network with every tdBN folded into its convolution; float64 networks stay float64."""
 
     def __init__(
-        self, network: Network, card: Card, *, device: str = "cpu", threads: int | None = None
+        self, network: Runnable, card: Card, *, device: str = "cpu", threads: int | None = None
     ) -> None:
         """Copy the network to the device.
 
@@ -110,7 +110,7 @@ def _numpy(tensor: Tensor) -> NDArray[np.float32]:
     return array
 
 
-def _channels_last(network: Network) -> Network:
+def _channels_last(network: Runnable) -> Runnable:
     """Kernels with their channels innermost; each layer's output follows. Up to twice as fast on CPUs."""
     for parameter in network.parameters():
         if parameter.dim() == 4:

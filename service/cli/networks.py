@@ -68,8 +68,8 @@ def export_(
     from model.card import load_card
     from model.engines.cache import keep
     from model.engines.export import export
-    from model.weights import load
+    from model.weights import load_runnable
 
-    data = export(load(model), load_card(model), graph.value)
+    data = export(load_runnable(model), load_card(model), graph.value)
     keep(data, out)
     output.print(f"wrote {len(data) / 1e6:.1f} MB to {out}")
