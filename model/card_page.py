@@ -19,7 +19,7 @@ def card_to_markdown(card: Card) -> str:
     parts = [f"# {card.name}", _facts(card)]
     parts += ["## Good for", card.good_for, "## Not good for", card.not_good_for]
     for title, block, section in SECTIONS:
-        if block in card.metrics:
+        if card.metrics.get(block):
             parts += [f"## {title}", *section(card)]
     parts += _training(card.training)
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -28,18 +28,24 @@ def card_to_markdown(card: Card) -> str:
 def _facts(card: Card) -> str:
     layout = card.layout if isinstance(card.layout, str) else "its own, in the card"
     width, height = card.grid
-    window_ms = card.steps * card.step_us / 1000
     return table(
         ("", ""),
         [
             ("network", layout),
             ("classes", ", ".join(card.classes)),
             ("grid", f"{width} x {height} cells, {card.in_channels} channels, encoding {card.encoding}"),
-            ("window", f"{card.steps} steps of {card.step_us / 1000:g} ms: an answer every {window_ms:g} ms"),
+            _time(card),
             ("default threshold", f"{card.threshold:g}, NMS at IoU {card.iou:g}"),
             ("licence", card.licence),
         ],
     )
+
+
+def _time(card: Card) -> tuple[str, str]:
+    step_ms = card.step_us / 1000
+    if card.mode == "rolling":
+        return ("rolling", f"an answer every step of {step_ms:g} ms, from a state that lasts")
+    return ("window", f"{card.steps} steps of {step_ms:g} ms: an answer every {card.steps * step_ms:g} ms")
 
 
 def _training(training: Mapping[str, Any]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from service.source_messages import Fault, LeftOut, Lost, Produced, SourceReques
 from service.source_process import SourceProcess
 from service.supervisor import Supervisor
 from service.telemetry import Metrics
-from service.windows import Resume, WindowPlan
+from service.windows import Resume, WindowPlan, plan_of
 from service.wire import answer_from_wire, entry_to_wire, ring_to_wire
 from streaming.errors import SourceLost
 from streaming.limits import Limits
@@ -61,7 +61,7 @@ class FlowSpec:
 
     @property
     def plan(self) -> WindowPlan:
-        return WindowPlan(self.card.steps, self.options["stride"] or self.card.steps)
+        return plan_of(self.card, self.options["stride"])
 
     @property
     def slots(self) -> int:

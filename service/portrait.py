@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from service.windows import WindowPlan
+from service.windows import plan_of
 
 if TYPE_CHECKING:
     from service.streams import LiveStream
@@ -26,7 +26,7 @@ def hello(stream: LiveStream) -> dict[str, Any]:
         "resolution": None if info is None else [info.width, info.height],
         "step_us": card.step_us,
         "steps": card.steps,
-        "stride": WindowPlan(card.steps, stream.spec.stride or card.steps).stride,
+        "stride": plan_of(card, stream.spec.stride).stride,
         "policy": stream.spec.policy,
         "track": stream.spec.track,
         **thresholds(stream),

@@ -226,5 +226,5 @@ def _twin(
     theirs = measure(
         load(settings.twin), windows, twin.grid, twin.classes, encoding=twin.encoding, on_progress=on_progress
     )
-    values: dict[str, Any] = json_values(asdict(compare(twin, ours, theirs)))
+    values: dict[str, Any] = json_values(asdict(compare(card, twin, ours, theirs)))
     return values

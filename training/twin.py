@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from model.card import Card
 from training.errors import BadTraining
@@ -21,6 +23,7 @@ class TwinScores:
         energy_mj: of the twin, a window: all its multiply-accumulates.
         spiking_energy_mj: of the spiking network.
         ratio: the twin's energy over the spiking network's.
+        views, spiking_views: windows that the twin and the spiking network saw in training, in all runs.
     """
 
     name: str
@@ -32,6 +35,8 @@ class TwinScores:
     energy_mj: float
     spiking_energy_mj: float
     ratio: float
+    views: int
+    spiking_views: int
 
 
 def check_twin(card: Card, twin: Card) -> None:
@@ -51,7 +56,7 @@ def check_twin(card: Card, twin: Card) -> None:
             raise BadTraining(f"{twin.name} has {name} {theirs}; {card.name} has {ours}: train both alike")
 
 
-def compare(twin: Card, ours: Report, theirs: Report) -> TwinScores:
+def compare(card: Card, twin: Card, ours: Report, theirs: Report) -> TwinScores:
     """Reports of both on the same windows, side by side."""
     return TwinScores(
         name=twin.name,
@@ -63,4 +68,12 @@ def compare(twin: Card, ours: Report, theirs: Report) -> TwinScores:
         energy_mj=theirs.activity.energy_mj,
         spiking_energy_mj=ours.activity.energy_mj,
         ratio=theirs.activity.energy_mj / ours.activity.energy_mj,
+        views=views_of(twin.training),
+        spiking_views=views_of(card.training),
     )
+
+
+def views_of(training: Mapping[str, Any]) -> int:
+    """Windows that weights were trained on, by what their card says of them and of those they began from."""
+    before = training.get("started_from")
+    return int(training.get("views", 0)) + (views_of(before) if before else 0)
