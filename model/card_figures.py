@@ -201,9 +201,9 @@ def _energy(card: Card) -> Iterator[str]:
 def _twin(card: Card) -> Iterator[str]:
     twin = card.metrics["twin"]
     yield (
-        f"`{twin['name']}` is the same layout with ReLU in place of spiking neurons, trained alike on windows "
-        f"of one step, {twin['views']:,} of them (the spiking network: {twin['spiking_views']:,}); both on "
-        f"the same {twin['windows']} held-out windows."
+        f"`{twin['name']}` is the same layout with ReLU in place of spiking neurons, trained alike on "
+        f"windows of one step, {twin['views']:,} of them (the spiking network: {twin['spiking_views']:,}); "
+        f"both on the same {twin['windows']} held-out windows."
     )
     yield table(
         ("", "mAP50", "energy, a window"),
