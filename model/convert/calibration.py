@@ -27,15 +27,15 @@ from model.errors import BadSetting
 class Calibration:
     """Settings of the method; a `Method`. As they stand the published light pipeline.
 
-    The published advanced pipeline is Calibration(bias=False, potential=True), or that with weights=Weights()
-    as well; no calibration is Calibration(threshold=ThresholdSettings("max"), bias=False).
+    The published advanced pipeline is Calibration(bias=0, potential=True), or that with weights=Weights() as
+    well; no calibration is Calibration(threshold=ThresholdSettings("max"), bias=0).
 
     Attributes:
         steps: T, at least 1. The network is for this many: at others it works, uncalibrated.
         threshold: how thresholds are found.
         shift: adds theta / (2 T) to the current of each step, so that T steps round where they would cut off.
         weights: retrains the weights of each layer; the first correction. None leaves them.
-        bias: corrects the mean of each channel.
+        bias: how many rounds correct the mean of each channel (`corrections.Bias`), 0 for none.
         potential: gives each neuron an initial potential; the last correction.
         rows: of calibration data that bias and potential are corrected on, at least 1; one batch of 128 as
             published. It runs T steps once a layer on them.
@@ -46,7 +46,7 @@ class Calibration:
     threshold: ThresholdSettings = field(default_factory=ThresholdSettings)
     shift: bool = True
     weights: Weights | None = None
-    bias: bool = True
+    bias: int = 1
     potential: bool = False
     rows: int = 128
     spiking: SpikingSettings = field(default_factory=SpikingSettings)
@@ -54,8 +54,10 @@ class Calibration:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise BadSetting(f"steps is {self.steps}; calibrate for at least 1")
-        if self.rows < 1:
-            raise BadSetting(f"rows is {self.rows}; correct on at least 1")
+        if self.rows < 1 or self.bias < 0:
+            raise BadSetting(
+                f"rows is {self.rows} and bias {self.bias}; correct on at least 1 row, in 0 or more rounds"
+            )
 
     @property
     def name(self) -> str:
@@ -86,7 +88,7 @@ class Calibration:
         if self.weights is not None:
             yield "calibrating weights", self.weights, _first(calibration, self.weights.rows)
         if self.bias:
-            yield "calibrating biases", Bias(), few
+            yield "calibrating biases", Bias(self.bias), few
         if self.potential:
             yield "calibrating potentials", Potential(), few
 

@@ -59,14 +59,22 @@ class Bias:
 
     A current of the neuron in place of a bias of the layer before it: where branches are summed there are
     several such layers, and a pool has none.
+
+    Attributes:
+        rounds: of each layer; one as published. Neurons below zero do not follow, so a round takes off about
+            as much of the error as is the share of those that do.
     """
+
+    rounds: int = 1
 
     @torch.no_grad()
     def correct(self, network: SpikingNetwork, name: str, reference: Reference) -> None:
         """See `Correction`."""
-        neuron, gap = network.neurons[name], reference.mean_gap(network, name)
-        positions = tuple(range(1, gap.dim()))
-        neuron.extra = neuron.extra + (gap.mean(positions, keepdim=True) if positions else gap)
+        neuron = network.neurons[name]
+        for _ in range(self.rounds):
+            gap = reference.mean_gap(network, name)
+            positions = tuple(range(1, gap.dim()))
+            neuron.extra = neuron.extra + (gap.mean(positions, keepdim=True) if positions else gap)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def least_error(values: Tensor, steps: int) -> Tensor:
     Returns:
         (C,) float64; of candidates as good as each other the highest.
     """
-    values = values.double()
+    values = values.double().contiguous()
     highest, count = values[:, -1], values.shape[1]
     totals = torch.nn.functional.pad(values.cumsum(1), (1, 0))
     squares = values.square().sum(1)

@@ -36,6 +36,9 @@ class Weights:
         batch: rows of each iteration.
         rows: of calibration data to learn from.
         seed: of the order of rows.
+        extra: whether z holds what neurons add to their current, the shift. The published code leaves it out:
+            weights then learn to make up for a floor that the shift turns into rounding, and raise means
+            twice.
     """
 
     iterations: int = 5000
@@ -43,6 +46,7 @@ class Weights:
     batch: int = 32
     rows: int = 1024
     seed: int = 0
+    extra: bool = True
 
     def __post_init__(self) -> None:
         counts = (self.iterations, self.batch, self.rows)
@@ -67,6 +71,7 @@ class Weights:
         def loss(rows: Tensor) -> Tensor:
             known = {edge: values[rows] for edge, values in inputs.items()}
             current = network.graph.run(known, [before])[before]
+            current = current + neuron.extra if self.extra else current
             given = _straight_through(neuron, node.op, current, reference.steps)
             return (given - wanted[rows]).square().sum(1).mean()
 
