@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from benchmarks import decode, engines, memory, overload, sensor_health
+from benchmarks import decode, engines, live, memory, overload, sensor_health
 
 BENCHMARKS = {
     "engines": engines.run,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "memory": memory.run,
     "sensor_health": sensor_health.run,
     "overload": overload.run,
+    "live": live.run,
 }
 
 
