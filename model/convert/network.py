@@ -223,8 +223,16 @@ def _with_pool_neurons(graph: Graph) -> list[Node]:
         nodes.append(replace(node, sources=tuple(fired.get(source, source) for source in node.sources)))
         if node.kind == "average_pool" and given[node.sources[0]] == "spikes":
             fired[node.name] = f"{node.name}.neuron"
-            nodes.append(Node(fired[node.name], Activation(), (node.name,)))
+            # What pools negative spikes sends them on at the same threshold.
+            op = Activation(1.0 if _may_be_negative(graph, node) else 0.0)
+            nodes.append(Node(fired[node.name], op, (node.name,)))
     return nodes
+
+
+def _may_be_negative(graph: Graph, spikes: Node) -> bool:
+    if isinstance(spikes.op, Activation):
+        return spikes.op.slope > 0
+    return any(_may_be_negative(graph, graph.node(source)) for source in spikes.sources)
 
 
 def _class_output(graph: Graph) -> str:
