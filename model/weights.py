@@ -32,14 +32,19 @@ def save(folder: str | Path, network: Network, card: Card) -> ModelFiles:
 
 def write(folder: str | Path, tensors: Mapping[str, Tensor], card: Card) -> ModelFiles:
     """Write tensors and their card, each whole or not at all."""
-    target = Path(folder) / card.name
-    files = ModelFiles(target.with_name(card.name + ".safetensors"), target.with_name(card.name + ".json"))
+    return write_pair(folder, card.name, tensors, card.to_json())
+
+
+def write_pair(folder: str | Path, name: str, tensors: Mapping[str, Tensor], text: str) -> ModelFiles:
+    """Write `folder`/NAME.safetensors and a text NAME.json, each whole or not at all."""
+    target = Path(folder) / name
+    files = ModelFiles(target.with_name(name + ".safetensors"), target.with_name(name + ".json"))
     files.weights.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=files.weights.parent) as scratch:
         new = Path(scratch) / "new"
         new.write_bytes(to_safetensors({n: t.detach().cpu().contiguous() for n, t in tensors.items()}))
         os.replace(new, files.weights)
-        new.write_text(card.to_json(), encoding="utf-8")
+        new.write_text(text, encoding="utf-8")
         os.replace(new, files.card)
     return files
 

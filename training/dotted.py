@@ -12,6 +12,7 @@ from training.errors import BadTraining
 from training.settings import TrainSettings
 
 Settings = TypeVar("Settings")
+"""A frozen dataclass of settings."""
 
 
 def dotted(settings: TrainSettings) -> dict[str, Any]:
@@ -20,12 +21,12 @@ def dotted(settings: TrainSettings) -> dict[str, Any]:
     return dict(_leaves("", values))
 
 
-def with_text(settings: TrainSettings, text: str) -> TrainSettings:
+def with_text(settings: Settings, text: str) -> Settings:
     """The settings with one changed, by NAME=VALUE; the value is JSON, or a plain word.
 
     Raises:
         BadTraining: no setting has this name, or its value is of another kind.
-        BadLayout: neurons that cannot be built.
+        BadLayout, BadSetting: a value out of its range.
     """
     name, equals, value = text.partition("=")
     if not equals:

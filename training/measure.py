@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from model.card import Encoding
 from model.detections import Detections
 from model.encodings import encode
+from model.layout import Layout
 from model.networks import Runnable, readout_weight
 from model.postprocess import detections
 from training.activity import Activity, ActivitySum
@@ -106,53 +107,58 @@ def measure(
         batch: windows at once.
         on_progress: told the number of windows measured.
     """
-    run = _Run(network.fused(), grid, classes, encoding, rule, counted or classes, each_step)
+    judge = Judge(network.layout, grid, classes, rule, counted)
+    run = _Run(network.fused(), judge, encoding, each_step)
     for first in range(0, len(windows), batch):
-        run.add(windows[first : first + batch])
+        judge.add(windows[first : first + batch], run.answers)
         if on_progress:
-            on_progress(len(run.truth), len(windows))
+            on_progress(len(judge.truth), len(windows))
     return run.report(threshold)
 
 
-class _Run:
-    """Answers and truths of the windows measured so far."""
+class Judge:
+    """Answers of networks to labelled windows, as they fall on the grid at run time, beside the truth.
+
+    Attributes:
+        truth: of each window so far.
+        fine: for average precision; of each answer that a window gets, of each window.
+        coarse: with the NMS of run time; of each window its last answer.
+    """
 
     def __init__(
         self,
-        network: Runnable,
+        layout: Layout,
         grid: tuple[int, int],
         classes: tuple[str, ...],
-        encoding: Encoding,
-        rule: BoxRule | None,
-        counted: Sequence[str],
-        each_step: bool,
+        rule: BoxRule | None = None,
+        counted: Sequence[str] | None = None,
     ) -> None:
-        self.network, self.grid, self.classes = network, grid, classes
-        self.encoding, self.rule, self.each_step = encoding, rule, each_step
-        self.counted = [label for label, name in enumerate(classes) if name in counted]
-        self.activity = ActivitySum(network.layout, grid[1], grid[0], network.ticks)
+        self.layout, self.grid, self.classes, self.rule = layout, grid, classes, rule
+        wanted = classes if counted is None else counted
+        self.counted = [label for label, name in enumerate(classes) if name in wanted]
         self.truth: list[Truth] = []
-        self.fine: list[list[Detections]] = []  # of each step asked for, of each window
+        self.fine: list[list[Detections]] = []
         self.coarse: list[Detections] = []
 
-    def add(self, windows: Sequence[Labelled]) -> None:
+    def add(self, windows: Sequence[Labelled], answer: Callable[[Sequence[Sample]], Iterable[Maps]]) -> None:
+        """Judge a batch of windows; `answer` gives one or several answers, the last the best."""
         views = [plain_view(w.shape, self.grid) for w in windows]
         samples = [render(w, view, self.grid) for w, view in zip(windows, views, strict=True)]
         px_per_cell = [1 / view.scale for view in views]
         for truth, px in zip((Truth(s.xyxy, s.label, s.ignore) for s in samples), px_per_cell, strict=True):
             self.truth.append(truth if self.rule is None else truth_judged(self.rule, truth, px))
-        for index, maps in enumerate(self._answers(samples)):
+        for index, maps in enumerate(answer(samples)):
             if index == len(self.fine):
                 self.fine.append([])
-            self.fine[index] += self._found(maps, px_per_cell, AP_THRESHOLD, AP_IOU, multi_label=True)
-        self.coarse += self._found(maps, px_per_cell, float(THRESHOLDS[0]), RUN_IOU, multi_label=False)
+            self.fine[index] += self.found(maps, px_per_cell, AP_THRESHOLD, AP_IOU, multi_label=True)
+        self.coarse += self.found(maps, px_per_cell, float(THRESHOLDS[0]), RUN_IOU, multi_label=False)
 
-    def _found(
+    def found(
         self, maps: Maps, px_per_cell: Sequence[float], threshold: float, iou: float, *, multi_label: bool
     ) -> list[Detections]:
-        layout = self.network.layout
+        """What counts of the boxes in raw maps."""
         found = detections(
-            maps, layout.anchors, layout.strides, self.classes,
+            maps, self.layout.anchors, self.layout.strides, self.classes,
             threshold=threshold, iou=iou, multi_label=multi_label,
         )  # fmt: skip
         found = [each[np.isin(each.label, self.counted)] for each in found]
@@ -160,8 +166,21 @@ class _Run:
             return found
         return [found_judged(self.rule, each, px) for each, px in zip(found, px_per_cell, strict=True)]
 
+    def scores(self) -> list[Scores]:
+        """Average precision of each answer that a window gets."""
+        return [average_precision(found, self.truth, self.classes, self.grid) for found in self.fine]
+
+
+class _Run:
+    """A network's answers to the windows measured so far."""
+
+    def __init__(self, network: Runnable, judge: Judge, encoding: Encoding, each_step: bool) -> None:
+        self.network, self.judge, self.encoding, self.each_step = network, judge, encoding, each_step
+        width, height = judge.grid
+        self.activity = ActivitySum(network.layout, height, width, network.ticks)
+
     @torch.inference_mode()
-    def _answers(self, samples: Sequence[Sample]) -> Iterator[Maps]:
+    def answers(self, samples: Sequence[Sample]) -> Iterator[Maps]:
         """Raw maps of a batch after each step asked for, the last among them."""
         network = self.network
         counts = collate(samples, next(network.parameters()).device).counts
@@ -182,17 +201,17 @@ class _Run:
         self.activity.windows += batch
 
     def report(self, threshold: float | None) -> Report:
-        scores = [average_precision(found, self.truth, self.classes, self.grid) for found in self.fine]
-        operating = operating_point(self.coarse, self.truth, threshold)
+        judge, scores = self.judge, self.judge.scores()
+        operating = operating_point(judge.coarse, judge.truth, threshold)
         each_step = tuple(StepScores(k, s.map50, s.map50_95) for k, s in enumerate(scores, start=1))
         return Report(
-            windows=len(self.truth),
-            boxes=total_boxes(self.truth),
-            rule=self.rule,
+            windows=len(judge.truth),
+            boxes=total_boxes(judge.truth),
+            rule=judge.rule,
             scores=scores[-1],
             each_step=each_step if self.each_step else (),
             operating=operating,
-            confusion=confusion(self.coarse, self.truth, self.classes, operating.threshold),
+            confusion=confusion(judge.coarse, judge.truth, judge.classes, operating.threshold),
             activity=self.activity.mean(),
         )
 

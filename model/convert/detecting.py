@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast
 
-import torch
 from torch import Tensor
 
 from model.card import Card
@@ -15,7 +14,7 @@ from model.convert.detector import SpikingDetector
 from model.convert.method import Method, Progress, convert
 from model.convert.twin import Twin
 from model.errors import BadSetting, NotConvertible
-from model.layout import Layout, layout_to_yaml
+from model.layout import layout_to_yaml
 from model.networks import Network
 
 WindowInput = Literal["analog", "events"]
@@ -104,22 +103,6 @@ def convert_twin(
         conversion=block,
         metrics={},
     )
-
-
-def with_steps(detector: SpikingDetector, card: Card, steps: int) -> tuple[SpikingDetector, Card]:
-    """The same detector run for another T. Raises BadSetting: it is no multiple of the card's steps."""
-    settings = WindowSettings(steps, card.conversion["input"], card.steps)
-    again = SpikingDetector(_relu(detector.layout), detector.network, steps // settings.parts, detector.gain)
-    return again, replace(card, conversion=card.conversion | {"steps": steps})
-
-
-def calibration_batches(windows: Tensor, batch: int = 16) -> list[Tensor]:
-    """Rows (N, ...) as batches of at most `batch`."""
-    return list(torch.split(windows, batch))
-
-
-def _relu(layout: Layout) -> Layout:
-    return replace(layout, activation="relu")
 
 
 def _plain(values: Any) -> Any:

@@ -40,7 +40,7 @@ def save_converted(folder: str | Path, detector: SpikingDetector, card: Card) ->
             thresholds say the same.
         BadWeights: a tensor is not finite, or a threshold not above 0.
     """
-    tensors = _tensors(detector.network)
+    tensors = network_tensors(detector.network)
     folded = wanted(_twin_skeleton(card.network_layout()))
     if (ours := {name for name in tensors if not _is_of_neurons(name)}) != folded.keys():
         raise NotConvertible(
@@ -77,7 +77,8 @@ def load_converted(model: str | Path) -> SpikingDetector:
     return SpikingDetector(layout, network, card.ticks, gain=card.steps).eval()
 
 
-def _tensors(network: SpikingNetwork) -> dict[str, Tensor]:
+def network_tensors(network: SpikingNetwork) -> dict[str, Tensor]:
+    """The tensors of a converted network by the names of its layers; see the top of this file."""
     tensors: dict[str, Tensor] = {}
     for node in network.graph.nodes:
         if isinstance(node.op, PARAMETRIC):

@@ -11,6 +11,7 @@ from model.errors import ModelError
 from service.cli import (
     camera,
     cameras,
+    converting,
     evaluating,
     exporting,
     networks,
@@ -41,6 +42,7 @@ exporting.register(app)
 networks.register(app)
 training.register(app)
 evaluating.register(app)
+converting.register(app)
 
 
 def main() -> None:
