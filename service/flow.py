@@ -4,69 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
-from model.card import Card
 from service.answers import Answer, Dropped
 from service.channel import Message
 from service.errors import DeadlineExceeded, WorkerDied, from_wire
 from service.feed import Entry, Feed
-from service.source_messages import Fault, LeftOut, Lost, Produced, SourceRequest, TapMessage, Waiting
+from service.flow_specs import FlowSpec
+from service.source_messages import Fault, LeftOut, Lost, Produced, TapMessage, Waiting
 from service.source_process import SourceProcess
 from service.supervisor import Supervisor
 from service.telemetry import Metrics
-from service.windows import Resume, WindowPlan, plan_of
+from service.windows import Resume
 from service.wire import answer_from_wire, entry_to_wire, ring_to_wire
 from streaming.errors import SourceLost
-from streaming.limits import Limits
-from streaming.ring import MAX_SLOTS
 from streaming.source import SourceInfo
-
-
-@dataclass(frozen=True, slots=True)
-class FlowSpec:
-    """What a flow is made of.
-
-    Attributes:
-        id: unique among flows.
-        card: of the model.
-        request: for the source's child.
-        limits: of the source's child.
-        options: `threshold`, `iou`, `stride`; None means the card's.
-        queue_steps: steps that may wait.
-        in_flight: steps sent to the worker and not answered.
-        live: a live source: what a dead worker had is given up and counted; else it is done again.
-        redo: how often it is done again.
-        patience_s: longest time without a worker.
-        open_s: longest time until the source says what it is.
-    """
-
-    id: str
-    card: Card
-    request: SourceRequest
-    limits: Limits
-    options: dict[str, Any]
-    queue_steps: int
-    in_flight: int
-    live: bool
-    redo: int
-    patience_s: float
-    open_s: float
-
-    @property
-    def kind(self) -> str:
-        """The label of its metrics."""
-        return "live" if self.live else "upload"
-
-    @property
-    def plan(self) -> WindowPlan:
-        return plan_of(self.card, self.options["stride"])
-
-    @property
-    def slots(self) -> int:
-        """Steps there can be: waiting, on their way, kept to be done again, being filled, one spare."""
-        return min(MAX_SLOTS, self.queue_steps + self.in_flight + self.card.steps + 2)
 
 
 class Listener(Protocol):

@@ -1,23 +1,69 @@
-"""What the flows of live streams and uploads are made of, by the service's settings."""
+"""`FlowSpec`: what a flow is made of; those of live streams and uploads, by the service's settings."""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from model.card import Card
-from service.flow import FlowSpec
 from service.options import DetectOptions, StreamSpec
 from service.settings import Settings
 from service.source_messages import SourceRequest
+from service.windows import WindowPlan, plan_of
 from streaming.limits import Limits
+from streaming.ring import MAX_SLOTS
 
 LIVE_IN_FLIGHT, UPLOAD_IN_FLIGHT = 5, 8  # enough to hide the way between processes on a busy machine
 OPEN_LIVE_S, OPEN_UPLOAD_S = 60.0, 60.0
 WORKER_PATIENCE_S = 60.0
 LIVE_MEMORY_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSpec:
+    """What a flow is made of.
+
+    Attributes:
+        id: unique among flows.
+        card: of the model.
+        request: for the source's child.
+        limits: of the source's child.
+        options: `threshold`, `iou`, `stride`; None means the card's.
+        queue_steps: steps that may wait.
+        in_flight: steps sent to the worker and not answered.
+        live: a live source: what a dead worker had is given up and counted; else it is done again.
+        redo: how often it is done again.
+        patience_s: longest time without a worker.
+        open_s: longest time until the source says what it is.
+    """
+
+    id: str
+    card: Card
+    request: SourceRequest
+    limits: Limits
+    options: dict[str, Any]
+    queue_steps: int
+    in_flight: int
+    live: bool
+    redo: int
+    patience_s: float
+    open_s: float
+
+    @property
+    def kind(self) -> str:
+        """The label of its metrics."""
+        return "live" if self.live else "upload"
+
+    @property
+    def plan(self) -> WindowPlan:
+        return plan_of(self.card, self.options["stride"])
+
+    @property
+    def slots(self) -> int:
+        """Steps there can be: waiting, on their way, kept to be done again, being filled, one spare."""
+        return min(MAX_SLOTS, self.queue_steps + self.in_flight + self.card.steps + 2)
 
 
 def live_flow(stream_id: str, spec: StreamSpec, card: Card, settings: Settings) -> FlowSpec:
