@@ -14,7 +14,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from model.convert.graph import INPUT
+from model.convert.graph import INPUT, Graph
 from model.convert.network import SpikingNetwork
 from model.errors import BadSetting, NotConvertible
 from model.layout import Layout
@@ -61,6 +61,7 @@ class SpikingDetector(nn.Module):
         self._head = tuple(f"detect.convs.{level}" for level in range(len(layout.anchors)))
         self._check_names()
         self._features = tuple(network.graph.node(name).sources[0] for name in self._head)
+        self._fixed = _fixed(network.graph)
 
     def initial_state(
         self,
@@ -94,7 +95,7 @@ class SpikingDetector(nn.Module):
         Raises:
             BadState: the membranes are those of another network or size.
         """
-        known = self.network.constants(self.gain * x)
+        known = self.network.graph.run({INPUT: self.gain * x}, self._fixed)
         features, membranes, events = self._fired(known, membranes)
         for _ in range(self.ticks - 1):
             more, membranes, fired = self._fired(known, membranes)
@@ -165,3 +166,15 @@ class SpikingDetector(nn.Module):
                 "the twin of this layout"
             )
         self._drivers = tuple(graph.node(conv).sources[0] if conv else name for name, conv in wanted.items())
+
+
+def _fixed(graph: Graph) -> tuple[str, ...]:
+    """Names of the values that the simulation steps of one step read and that are the same in all of them.
+
+    Those behind the gate of a max pool are not among them: it remembers the steps before.
+    """
+    same = {INPUT}
+    for node in graph.nodes:
+        if node.kind not in ("activation", "max_pool") and same.issuperset(node.sources):
+            same.add(node.name)
+    return tuple(name for name in same if any(reader.name not in same for reader in graph.readers(name)))

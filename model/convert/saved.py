@@ -19,6 +19,7 @@ from torch import Tensor
 from model.card import Card, ModelFiles, find, load_card
 from model.convert.detector import SpikingDetector
 from model.convert.network import SpikingNetwork, SpikingSettings
+from model.convert.neuron import IFSettings
 from model.convert.ops import PARAMETRIC
 from model.convert.trace import trace
 from model.convert.twin import Twin
@@ -100,6 +101,7 @@ def _twin_skeleton(layout: Layout) -> Network:
 def _settings(values: Mapping[str, Any]) -> SpikingSettings:
     try:
         settings = SpikingSettings(**values)
+        IFSettings(settings.reset)  # refuses what no neuron does
     except (TypeError, BadSetting) as error:
         raise BadWeights(f"card: conversion.spiking is {dict(values)!r}: {error}") from error
     if settings.average_pool != "analog" or settings.readout != "membrane":

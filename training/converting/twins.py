@@ -17,7 +17,6 @@ from model.card import Card, find, load_card
 from model.convert.activity import Activity
 from model.convert.detecting import WindowSettings, convert_twin
 from model.convert.detector import SpikingDetector
-from model.convert.flow import readout_nodes
 from model.convert.graph import INPUT
 from model.convert.method import Method
 from model.convert.saved import save_converted
@@ -241,6 +240,7 @@ class _Bench:
     def _found(self, judge: Judge, maps: Maps, count: int) -> list[Detections]:
         return judge.found(maps, [1.0] * count, self.card.threshold, RUN_IOU, multi_label=False)
 
+    @torch.no_grad()
     def _readings(
         self, detector: SpikingDetector, samples: Sequence[Sample], steps: Sequence[int]
     ) -> Iterator[tuple[Maps, Activity]]:
@@ -253,12 +253,10 @@ class _Bench:
                 yield _maps(reading), counted(detector, x, reading.cost)
             return
         for t in steps:
-            state, costs = None, list[Activity]()
-            for part in x:
-                simulation = simulate(detector.network, parts * part, t // parts, state=state)
-                state = simulation.state
-                costs.append(counted(detector, part, simulation.last.cost))
-            yield _maps(simulation.last), joined(detector, costs)
+            run = SpikingDetector(detector.layout, detector.network, t // parts, parts)
+            features, _, activity = run.window(x)
+            maps = run.head(tuple(each / parts for each in features))
+            yield [level.numpy() for level in maps], charged(run, activity, x)
 
 
 def counted(detector: SpikingDetector, x: Tensor, activity: Activity) -> Activity:
@@ -276,21 +274,19 @@ def counted(detector: SpikingDetector, x: Tensor, activity: Activity) -> Activit
     )
 
 
-def joined(detector: SpikingDetector, parts: Sequence[Activity]) -> Activity:
-    """The activity of parts of a window that follow each other; the read-out runs once."""
-    late = {node.name for node in readout_nodes(detector.network.graph)}
-
-    def total(name: str, field: str) -> Any:
-        values = [getattr(part, field)[name] for part in parts]
-        return values[0] if name in late else sum(values)
-
-    first = parts[0]
-    return replace(
-        first,
-        steps=sum(part.steps for part in parts),
-        spikes={name: total(name, "spikes") for name in first.spikes},
-        synops={name: total(name, "synops") for name in first.synops},
-        macs={name: total(name, "macs") for name in first.macs},
+def charged(detector: SpikingDetector, activity: Tensor, x: Tensor) -> Activity:
+    """What steps of a detector cost, from the activity (B, L, 2) that they gave. Shape: x (steps, B, ...)."""
+    parts, places = len(x), sites(detector.layout, x.shape[-2], x.shape[-1])
+    step, head = places.real_macs(detector.ticks)
+    counts = activity.double()
+    names = [site.name for site in (*places.neurons, *filter(None, [places.input]))]
+    layers = len(places.neurons)
+    return Activity(
+        steps=parts * detector.ticks,
+        spikes={name: counts[:, place, 0] for place, name in enumerate(names[:layers])},
+        synops={name: counts[:, place, 1] for place, name in enumerate(names)},
+        macs={"steps": parts * step, "head": head},
+        neurons={site.name: site.neurons for site in places.neurons},
     )
 
 
