@@ -153,25 +153,34 @@ class ModelFiles:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def available() -> tuple[str, ...]:
-    """Names of the weights that come along, the default first."""
-    names = {path.stem for path in ZOO.glob("*.json") if path.with_suffix(".safetensors").exists()}
+def available(folder: str | Path | None = None) -> tuple[str, ...]:
+    """Names of the weights that come along, and of those in a folder, the default first."""
+    folders = (ZOO,) if folder is None else (ZOO, Path(folder))
+    cards = (path for each in folders for path in each.glob("*.json"))
+    names = {path.stem for path in cards if path.with_suffix(".safetensors").exists()}
     return tuple(sorted(names, key=lambda name: (name != DEFAULT_MODEL, name)))
 
 
-def find(model: str | Path) -> ModelFiles:
-    """The files of weights by zoo name, or by the path of either file.
+def find(model: str | Path, folder: str | Path | None = None) -> ModelFiles:
+    """The files of weights by zoo name, by name in a folder, or by the path of either file.
+
+    Where the zoo and the folder have one name, the zoo's are meant.
 
     Raises:
         UnknownModel: neither a name of the zoo nor a pair of files; lists the known names.
     """
-    path = ZOO / str(model) if str(model) in available() else Path(model)
+    if str(model) in available():
+        path = ZOO / str(model)
+    elif folder is not None and str(model) in available(folder):
+        path = Path(folder) / str(model)
+    else:
+        path = Path(model)
     base = path.parent / path.name.removesuffix(".json").removesuffix(".safetensors")
     files = ModelFiles(Path(f"{base}.safetensors"), Path(f"{base}.json"))
     if not (base.name and files.weights.is_file() and files.card.is_file()):
         raise UnknownModel(
-            f"no model {str(model)!r}: known are {', '.join(available()) or 'none'}; or give the path of "
-            f"NAME.safetensors with NAME.json beside it"
+            f"no model {str(model)!r}: known are {', '.join(available(folder)) or 'none'}; or give the path "
+            f"of NAME.safetensors with NAME.json beside it"
         )
     return files
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import structlog
 
-from model.card import ROLLING, Card, available, load_card
+from model.card import ROLLING, Card, available, find, load_card
 from model.errors import BadSetting, ModelError, UnknownModel
 from service import portrait
 from service.detecting import DetectRun
@@ -97,10 +97,10 @@ class Runtime:
         """Starts the worker and returns at once; `ready` turns true after its warm-up.
 
         Raises:
-            UnknownModel: a default model is not in the zoo.
-            BadWeights: a card of the zoo is broken.
+            UnknownModel: a default model is neither in the zoo nor in the folder of models.
+            BadWeights: a card of either is broken.
         """
-        self._cards = await asyncio.to_thread(_zoo)
+        self._cards = await asyncio.to_thread(_models, self.settings.models_dir)
         self._card(self.settings.model)
         self._card(self.live_model)
         self._supervisor.start((self.settings.model, self.live_model))
@@ -137,7 +137,7 @@ class Runtime:
             await asyncio.wait([self._warming], timeout=timeout_s)
 
     def models(self) -> list[Card]:
-        """Cards of the zoo, the default first."""
+        """Cards of the zoo and of the folder of models, the default first."""
         return list(self._cards.values())
 
     @property
@@ -220,7 +220,7 @@ class Runtime:
 
         Raises:
             NameTaken, TooManyStreams: see `service/errors.py`.
-            UnknownModel: no such model in the zoo.
+            UnknownModel: no such model in the zoo or the folder of models.
             StreamingError: the source cannot be opened, and why.
         """
         self._card(spec.model)
@@ -254,7 +254,7 @@ class Runtime:
 
         Raises:
             QueueFull: too many uploads wait.
-            UnknownModel: no such model in the zoo.
+            UnknownModel: no such model in the zoo or the folder of models.
         """
         card = self._card(options.model)
         self._turns.check()
@@ -321,8 +321,9 @@ class Runtime:
             self._metrics.uploads.labels(run.outcome).inc()
 
 
-def _zoo() -> dict[str, Card]:
-    return {name: load_card(name) for name in available()}
+def _models(folder: Path | None) -> dict[str, Card]:
+    """Cards of the zoo and of a folder by name, the default first."""
+    return {name: load_card(find(name, folder).card) for name in available(folder)}
 
 
 @contextlib.asynccontextmanager

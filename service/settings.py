@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         "Model of live streams where none is named; empty for the rolling form of `model` (its name and "
         "-rolling) where there is one, else `model`.",
     )
+    models_dir: Path | None = _row(
+        None, "path", "Folder with models besides those that come along, NAME.json beside NAME.safetensors."
+    )
     engine: Literal["onnx", "torch"] = _row("onnx", "name", "What runs the network.")
     device: str = _row("cpu", "name", "Device of the inference worker: cpu, cuda or cuda:N.")
     threads: int = _row(1, "threads", "Threads of the inference worker's engine.", ge=1, le=256)

@@ -218,6 +218,7 @@ class Supervisor:
         wanted = self._settings
         return WorkerConfig(
             models=self._wanted_models,
+            models_dir=None if wanted.models_dir is None else str(wanted.models_dir),
             engine=wanted.engine,
             device=wanted.device,
             threads=wanted.threads,

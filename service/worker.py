@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.card import find
 from model.detector import Detector
 from model.errors import ModelError
 from service.channel import Channel, ChannelClosed, Message
@@ -83,7 +84,8 @@ class Worker:
     def _load(self, model: str) -> Batcher:
         config = self._config
         engine: Any = config.engine
-        detector = Detector.load(model, engine=engine, device=config.device, threads=config.threads)
+        card = find(model, config.models_dir).card
+        detector = Detector.load(card, engine=engine, device=config.device, threads=config.threads)
         batcher: Batcher = StreamBatcher(detector, config.max_batch)
         batcher.warm_up()
         return batcher

@@ -12,6 +12,7 @@ class WorkerConfig:
 
     Attributes:
         models: loaded and warmed up before the worker is ready.
+        models_dir: folder of models besides the zoo's, None for none.
         engine: "onnx" or "torch".
         device: "cpu", "cuda", "cuda:N".
         threads: of the engine.
@@ -21,6 +22,7 @@ class WorkerConfig:
     """
 
     models: tuple[str, ...]
+    models_dir: str | None
     engine: str
     device: str
     threads: int

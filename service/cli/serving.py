@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
@@ -28,6 +29,9 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = None,
     model: Annotated[str | None, typer.Option(help="Default model.")] = None,
+    models_dir: Annotated[
+        Path | None, typer.Option(help="Folder with more models, trained or converted.")
+    ] = None,
 ) -> None:
     """Start the service: REST, WebSocket and the live page. Settings: docs/settings.md."""
     import uvicorn
@@ -35,7 +39,7 @@ def serve(
     from service.app import create_app
     from service.telemetry import configure_logging
 
-    settings = _settings(host=host, port=port, model=model)
+    settings = _settings(host=host, port=port, model=model, models_dir=models_dir)
     configure_logging(settings)
     listener = _listen(settings.host, settings.port)
     address = f"http://{settings.host}:{listener.getsockname()[1]}"

@@ -177,7 +177,8 @@ def _run(settings: TrainSettings) -> None:
             f"wrote {written} and {written.with_suffix('.json')}; curves in {settings.out / 'curves.png'}",
             soft_wrap=True,
         )
-        output.print(f"try it: spikesight serve --model {written.with_suffix('.json')}", soft_wrap=True)
+        served = f"--models-dir {written.parent} --model {written.stem}"
+        output.print(f"try it: spikesight serve {served}", soft_wrap=True)
 
 
 def _grid(text: str) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from streaming.slicing import Stepper
 from streaming.sources import open_source
 from training.augment import Labelled, Sample, plain_view, render
 from training.batches import collate
+from training.command import without_folders
 from training.converting.sweep import batches_of
 from training.data import TrainingData
 from training.datasets.spec import SOURCES, data_from_spec
@@ -65,6 +66,13 @@ def is_data_set(source: str) -> bool:
     """Whether a source is one that `spikesight train` takes."""
     name, colon, place = source.partition(":")
     return bool(colon) and not place.startswith("//") and name in ("sim", *SOURCES)
+
+
+def named(source: str) -> str:
+    """What a card calls a source; no folders of this machine."""
+    if is_data_set(source):
+        return without_folders(source)
+    return source if "://" in source else Path(source).name
 
 
 def data_of(source: str, card: Card, seed: int, out: Path) -> TrainingData:

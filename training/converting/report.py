@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 from model.energy import AC_PJ, MAC_PJ
 from model.markdown import table
 from training.converting.sweep import Point, Rival, Sweep
-from training.measure import json_values
 
 
 def write_sweep(sweep: Sweep, folder: Path) -> Path:
@@ -28,10 +28,9 @@ def write_sweep(sweep: Sweep, folder: Path) -> Path:
 
 
 def sweep_json(sweep: Sweep) -> dict[str, Any]:
-    """Everything measured, as JSON values."""
-    values: dict[str, Any] = json_values(asdict(sweep))
-    break_even = sweep.break_even_steps
-    return values | {"break_even_steps": None if break_even is None else round(break_even, 1)}
+    """Everything measured, as JSON values of six digits."""
+    values: dict[str, Any] = _rounded(asdict(sweep))
+    return values | {"break_even_steps": _rounded(sweep.break_even_steps)}
 
 
 def sweep_markdown(sweep: Sweep, picture: str) -> str:
@@ -96,6 +95,17 @@ def _break_even(sweep: Sweep) -> str:
         f"**Break-even: T = {break_even:.3g}.** With more simulation steps than that the converted network "
         f"takes more energy than the ANN's {sweep.ann.energy_mj:.4g} mJ."
     )
+
+
+def _rounded(value: Any) -> Any:
+    """Small energies keep their digits, NaN becomes None."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else float(f"{value:.6g}")
+    return value
 
 
 def _millions(count: float) -> str:

@@ -150,4 +150,4 @@ def _sum(values: Tensor) -> float:
 
 def batches_of(values: Tensor, batch: int) -> list[Tensor]:
     """Rows (N, ...) in batches."""
-    return list(torch.split(values, batch))
+    return list(torch.split(values, batch)) if len(values) else []

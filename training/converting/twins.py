@@ -27,7 +27,7 @@ from model.networks import Network, activity_of
 from model.sites import sites
 from model.weights import load, load_runnable
 from training.augment import Labelled, Sample
-from training.converting.calibrating import calibration_windows, data_of, encoded, parts_of
+from training.converting.calibrating import calibration_windows, data_of, encoded, named, parts_of
 from training.converting.methods import for_steps, is_for_one
 from training.converting.sweep import Point, Rival, Sweep, Tally
 from training.errors import BadTraining
@@ -86,7 +86,11 @@ def convert(asked: TwinConversion, progress: MeasureProgress) -> tuple[Path, Swe
     progress("calibration windows", 0.0)
     batches = calibration_windows(asked.calibrate, card, asked.calibration_windows, asked.seed, asked.out)
     said = {
-        "calibration": {"data": asked.calibrate, "windows": sum(map(len, batches)), "seed": asked.seed},
+        "calibration": {
+            "data": named(asked.calibrate),
+            "windows": sum(map(len, batches)),
+            "seed": asked.seed,
+        },
         "source": {"name": card.name, "digest": find(asked.twin).digest()},
     }
 
@@ -127,7 +131,7 @@ def _measured(
         method=block["method"],
         settings=block["settings"] | {"spiking": block["spiking"], "input": block["input"]},
         calibration=block["calibration"],
-        measured_on=f"held-out windows of {asked.data}",
+        measured_on=f"held-out windows of {named(asked.data)}",
         inputs=len(windows),
         points=points,
         ann=bench.ann(),
@@ -143,8 +147,8 @@ def _cost(sweep: Sweep, steps: int) -> dict[str, Any]:
         "spikes": round(point.spikes),
         "synops": round(point.synops),
         "macs": round(point.macs),
-        "energy_mj": round(point.energy_mj, 5),
-        "ann_energy_mj": round(sweep.ann.energy_mj, 5),
+        "energy_mj": float(f"{point.energy_mj:.5g}"),
+        "ann_energy_mj": float(f"{sweep.ann.energy_mj:.5g}"),
         "windows": sweep.inputs,
         "on": sweep.measured_on,
     }
