@@ -164,17 +164,16 @@ def available(folder: str | Path | None = None) -> tuple[str, ...]:
 def find(model: str | Path, folder: str | Path | None = None) -> ModelFiles:
     """The files of weights by zoo name, by name in a folder, or by the path of either file.
 
-    Where the zoo and the folder have one name, the zoo's are meant.
+    Where the zoo and the folder have one name, the folder's are meant.
 
     Raises:
         UnknownModel: neither a name of the zoo nor a pair of files; lists the known names.
     """
-    if str(model) in available():
-        path = ZOO / str(model)
-    elif folder is not None and str(model) in available(folder):
-        path = Path(folder) / str(model)
+    own = None if folder is None else Path(folder) / f"{model}.json"
+    if own is not None and own.name == f"{model}.json" and own.is_file():
+        path = own
     else:
-        path = Path(model)
+        path = ZOO / str(model) if str(model) in available() else Path(model)
     base = path.parent / path.name.removesuffix(".json").removesuffix(".safetensors")
     files = ModelFiles(Path(f"{base}.safetensors"), Path(f"{base}.json"))
     if not (base.name and files.weights.is_file() and files.card.is_file()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ def card_to_markdown(card: Card) -> str:
     """
     parts = [f"# {card.name}", _facts(card)]
     parts += ["## Good for", card.good_for, "## Not good for", card.not_good_for]
+    if card.conversion:
+        parts += ["## Conversion", *_conversion(card.conversion)]
     for title, block, section in SECTIONS:
         if card.metrics.get(block):
             parts += [f"## {title}", *section(card)]
@@ -46,6 +49,24 @@ def _time(card: Card) -> tuple[str, str]:
     if card.mode == "rolling":
         return ("rolling", f"an answer every step of {step_ms:g} ms, from a state that lasts")
     return ("window", f"{card.steps} steps of {step_ms:g} ms: an answer every {card.steps * step_ms:g} ms")
+
+
+def _conversion(block: Mapping[str, Any]) -> Iterator[str]:
+    """How an ANN became these weights, and what it costs."""
+    source, calibration, cost = block["source"], block["calibration"], block.get("cost")
+    yield (
+        f"The ANN `{source.get('name', '?')}`, converted by {block['method']} for T = {block['steps']} "
+        f"simulation steps a window ({block['input']} input), calibrated on "
+        f"{calibration.get('windows', '?')} windows of `{calibration.get('data', '?')}`."
+    )
+    settings = {**block["settings"], **block["spiking"]}
+    yield table(("setting", ""), [(name, json.dumps(value)) for name, value in settings.items()])
+    if cost:
+        yield (
+            f"A window takes {cost['energy_mj']:.3g} mJ ({cost['synops'] / 1e6:.3g} M synaptic operations, "
+            f"{cost['macs'] / 1e6:.3g} M multiplications), the ANN {cost['ann_energy_mj']:.3g} mJ; on "
+            f"{cost['windows']} {cost['on']}."
+        )
 
 
 def _training(training: Mapping[str, Any]) -> Iterator[str]:

@@ -51,7 +51,10 @@ class Settings(BaseSettings):
         "-rolling) where there is one, else `model`.",
     )
     models_dir: Path | None = _row(
-        None, "path", "Folder with models besides those that come along, NAME.json beside NAME.safetensors."
+        None,
+        "path",
+        "Folder with models besides those that come along, NAME.json beside NAME.safetensors; of one name, "
+        "these are meant.",
     )
     engine: Literal["onnx", "torch"] = _row("onnx", "name", "What runs the network.")
     device: str = _row("cpu", "name", "Device of the inference worker: cpu, cuda or cuda:N.")

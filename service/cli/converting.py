@@ -18,7 +18,7 @@ from service.cli.terminal import output, progress_bar
 if TYPE_CHECKING:
     from model.convert.method import Method
     from training.converting.methods import Task
-    from training.converting.sweep import Rival, Sweep
+    from training.converting.sweep import Point, Rival, Sweep
 
 
 class MethodChoice(StrEnum):
@@ -151,12 +151,11 @@ def _tell(card: Path, sweep: Sweep | None, out: Path) -> None:
 
 def _table(sweep: Sweep) -> Table:
     names = list(sweep.ann.scores)
-    table = Table("", "T", *names, "agreement", "SynOps", "MACs", "energy")
+    table = Table("", "T", *names, "agree", "M SynOps", "M MACs", "mJ")
     table.add_row(*_rival(sweep.ann, "1"))
     for point in sweep.points:
         scores = (f"{point.scores[name]:.3f}" for name in names)
-        cost = (f"{point.synops / 1e6:.3g} M", f"{point.macs / 1e6:.3g} M", f"{point.energy_mj:.3g} mJ")
-        table.add_row(sweep.method, str(point.steps), *scores, f"{point.agreement:.3f}", *cost)
+        table.add_row("converted", str(point.steps), *scores, f"{point.agreement:.3f}", *_cost(point))
     if sweep.trained is not None:
         table.add_row(*_rival(sweep.trained, ""))
     return table
@@ -164,5 +163,8 @@ def _table(sweep: Sweep) -> Table:
 
 def _rival(rival: Rival, agreement: str) -> tuple[str, ...]:
     scores = (f"{value:.3f}" for value in rival.scores.values())
-    cost = (f"{rival.synops / 1e6:.3g} M", f"{rival.macs / 1e6:.3g} M", f"{rival.energy_mj:.3g} mJ")
-    return (rival.name, str(rival.steps), *scores, agreement, *cost)
+    return (rival.name, str(rival.steps), *scores, agreement, *_cost(rival))
+
+
+def _cost(of: Point | Rival) -> tuple[str, ...]:
+    return (f"{of.synops / 1e6:.4g}", f"{of.macs / 1e6:.4g}", f"{of.energy_mj:.3g}")

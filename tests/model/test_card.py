@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from model.card import available, card_from_json, find, load_card
+from model.card import DEFAULT_MODEL, ZOO, available, card_from_json, find, load_card
 from model.errors import BadWeights, UnknownModel
 from model.layout import layout_from_yaml, named_layout
-from tests.model.tiny import tiny_card, tiny_yaml
+from tests.model.tiny import tiny_card, tiny_yaml, write_tiny
 
 
 def values(**changes: Any) -> dict[str, Any]:
@@ -130,3 +130,17 @@ def test_cards_and_boxes_need_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_of_models_stands_beside_the_zoo_and_before_it(tmp_path: Path) -> None:
+    write_tiny(tmp_path, tiny_card("mine"))
+    own = write_tiny(tmp_path, tiny_card(DEFAULT_MODEL))
+    assert available(tmp_path)[0] == DEFAULT_MODEL
+    assert {*available(tmp_path)} == {*available(), "mine"}
+    assert find("mine", tmp_path).card == tmp_path / "mine.json"
+    assert find(DEFAULT_MODEL, tmp_path).card == own
+    assert find(DEFAULT_MODEL).card.parent == ZOO
+    with pytest.raises(UnknownModel, match="mine"):
+        find("yours", tmp_path)
+    with pytest.raises(UnknownModel, match="no model"):
+        find(f"../{tmp_path.name}/mine.json", tmp_path / "elsewhere")

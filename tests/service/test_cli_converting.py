@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from model.card import load_card
+from model.card_page import card_to_markdown
 from model.detector import Detector
 from model.errors import BadCalibration, BadSetting, BadWeights, ModelError, NotConvertible
 from model.weights import save
@@ -93,7 +94,7 @@ def test_a_twin_becomes_a_model_with_a_report(twin_path: Path, events: Path) -> 
         twin_path, "--calibrate", events, "--rows", 4, "--steps", 8, "--at", "4,8", "--windows", 3,
         "--beside", "none", "--set", "percentile=100", "-o", out,
     )  # fmt: skip
-    for words in ("agreement", "SynOps", "report:", "try it: spikesight detect RECORDING"):
+    for words in ("agree", "SynOps", "report:", "try it: spikesight detect RECORDING"):
         assert words in printed
     card = load_card(out / "tiny-twin-rueckauer.json")
     assert card.conversion["calibration"] == {"data": "bar.npy", "windows": 4, "seed": 900}
@@ -111,6 +112,9 @@ def test_a_twin_becomes_a_model_with_a_report(twin_path: Path, events: Path) -> 
     page = (out / "tiny-twin-rueckauer.report.md").read_text()
     assert "tiny-twin-rueckauer.report.png" in page
     assert "| rows.1.0.neuron1 |" in page
+    shown = card_to_markdown(card)
+    assert "The ANN `tiny-twin`, converted by rueckauer for T = 8" in shown
+    assert "A window takes" in shown
     detector = Detector.load(out / "tiny-twin-rueckauer.json", engine="torch")
     counts = random_counts(1, 1, 1)[:, 0]
     assert detector.card.classes == CLASSES

@@ -41,7 +41,7 @@ def _scores(axes: Axes, sweep: Sweep, steps: list[int]) -> None:
             label = f"{name}, {sweep.trained.name} (T = {sweep.trained.steps})"
             axes.axhline(sweep.trained.scores[name], color=colour, linestyle=":", label=label)
     axes.set(title="accuracy", ylim=(0, None))
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower right")
 
 
 def _energy(axes: Axes, sweep: Sweep, steps: list[int]) -> None:

@@ -42,8 +42,8 @@ def _parts(sweep: Sweep, picture: str) -> Iterator[str]:
     yield f"# {sweep.name}"
     yield (
         f"`{sweep.ann.name}` converted by {sweep.method}, calibrated on "
-        f"{sweep.calibration.get('windows', '?')} of `{sweep.calibration.get('data', '?')}`, measured on "
-        f"{sweep.inputs} {sweep.measured_on}."
+        f"{sweep.calibration.get('windows', '?')} inputs of `{sweep.calibration.get('data', '?')}`, "
+        f"measured on {sweep.inputs} {sweep.measured_on}."
     )
     if sweep.each_steps:
         yield "The method is for one T: each row is a conversion of its own."
@@ -109,4 +109,4 @@ def _rounded(value: Any) -> Any:
 
 
 def _millions(count: float) -> str:
-    return f"{count / 1e6:.3g} M" if count else "0"
+    return f"{count / 1e6:.4g} M" if count else "0"
