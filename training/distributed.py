@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -124,6 +125,7 @@ class Group:
 
 
 ALONE = Group()
+SETTLE_S = 0.5
 
 
 @contextlib.contextmanager
@@ -144,6 +146,9 @@ def joined(device: str) -> Iterator[Group]:
     try:
         yield Group(rank, size)
     finally:
+        # Gloo's thread frees what was last exchanged, and needs the GIL for it. The destructor of the group (and of
+        # the network that holds it) waits for that thread with the GIL in hand: let it be done before.
+        time.sleep(SETTLE_S)
         dist.destroy_process_group()
 
 
