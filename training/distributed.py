@@ -146,8 +146,8 @@ def joined(device: str) -> Iterator[Group]:
     try:
         yield Group(rank, size)
     finally:
-        # Gloo's thread frees what was last exchanged, and needs the GIL for it. The destructor of the group (and of
-        # the network that holds it) waits for that thread with the GIL in hand: let it be done before.
+        # Gloo's thread needs the GIL to free what was last exchanged. The destructor of the group, or of the
+        # network that holds it, waits for that thread with the GIL in hand: let it be done before.
         time.sleep(SETTLE_S)
         dist.destroy_process_group()
 
