@@ -91,7 +91,7 @@ def run(console: Console, *, seconds: float = SECONDS) -> None:
 def _cells(heavy: Sequence[Watched], light: Watched, nominal: float, step_ms: float) -> list[str]:
     settled = [message for one in heavy for message in one.settled]
     behind = np.array([message["behind_ms"] for message in settled]) / step_ms
-    late = np.array([message["behind_ms"] for message in light.settled]) / step_ms
+    late = np.array([one["behind_ms"] for one in light.settled if one["events"]]) / step_ms
     return [
         f"{sum(len(one.messages) / one.took_s for one in heavy) / len(heavy) / nominal:.2f}",
         f"{np.quantile(behind, 0.5):.1f}",

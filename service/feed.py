@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from service.answers import Dropped
@@ -62,6 +62,11 @@ class Entry:
     serial: int = -1
     epoch: int = 0
     index: int = 0
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether what was before is forgotten with it."""
+        return self.restart or self.reset is not None
 
 
 class Feed:
@@ -165,7 +170,7 @@ class Feed:
         if not self._queue or self._serial - self._done_serial >= self._in_flight:
             return None
         entry = self._queue.popleft()
-        if entry.restart or entry.reset is not None:
+        if entry.begins_anew:
             self._epoch, self._count = self._epoch + 1, 0
         entry.joins = self._joins
         entry.serial = self._serial = self._serial + 1
@@ -258,10 +263,12 @@ class Feed:
         return entry
 
     def _give_up_window(self) -> None:
-        """Drops the oldest window that has not begun; what the running one still needs stays."""
-        needed = -self._count % self.plan.stride
-        begin = max(0, min(needed, len(self._queue) - self.plan.steps))
+        """Drops the oldest window that has not begun, one without events where there is one.
+
+        After a silence its steps come all at once, when the next event does: they must not cost an event.
+        """
         waiting = list(self._queue)
+        begin = self._window_to_give_up(waiting)
         given_up, after = waiting[begin : begin + self.plan.steps], waiting[begin + self.plan.steps :]
         for entry in given_up:
             self._free(entry)
@@ -272,6 +279,21 @@ class Feed:
         else:
             self._restart, self._restart_reason = True, reason
         self._queue = deque([*waiting[:begin], *after])
+
+    def _window_to_give_up(self, waiting: Sequence[Entry]) -> int:
+        """Where it begins among those that wait; what the running window still needs stays."""
+        steps = self.plan.steps
+        oldest = begin = max(0, min(-self._count % self.plan.stride, len(waiting) - steps))
+        while begin + steps <= len(waiting):
+            window = waiting[begin : begin + steps]
+            anew = next((at for at, entry in enumerate(window) if at and entry.begins_anew), None)
+            if anew is not None:
+                begin += anew
+            elif not any(entry.events for entry in window):
+                return begin
+            else:
+                begin += min(self.plan.stride, steps)
+        return oldest
 
     def _unanswered(self) -> list[Entry]:
         return [entry for entry in self._sent if not self._is_answered(entry)]

@@ -87,6 +87,40 @@ def test_overflow_gives_up_a_whole_window_that_has_not_begun() -> None:
     ]
 
 
+def test_windows_without_events_are_given_up_first() -> None:
+    feed = feed_of(Slots(), bound=15, in_flight=1)
+    for i in range(5):
+        feed.offer(entry(i))
+    for i in range(5, 40):  # a silence, whose steps come all at once
+        feed.offer(entry(i, events=0))
+    for i in range(40, 43):
+        feed.offer(entry(i))
+    assert feed.dropped.events == 0
+    order = []
+    while (sent := feed.take()) is not None:
+        order.append((sent.slot, sent.index, sent.restart))
+        done(feed, sent)
+    assert order[:5] == [(i, i, False) for i in range(5)]
+    assert [slot for slot, _, _ in order[-3:]] == [40, 41, 42]
+    assert len(order) + feed.dropped.steps == 43
+
+
+def test_a_window_without_events_is_found_after_a_new_beginning() -> None:
+    feed = feed_of(Slots(), bound=10)
+    for i in range(2):
+        feed.offer(entry(i))
+    feed.offer(entry(2, events=0, reset="gap"))
+    for i in range(3, 10):
+        feed.offer(entry(i, events=0 if i < 7 else 10))
+    feed.offer(entry(10))
+    assert (feed.dropped.steps, feed.dropped.events) == (5, 0)
+    slots = []
+    while (sent := feed.take()) is not None:
+        slots.append((sent.slot, sent.reset))
+        done(feed, sent)
+    assert slots == [(0, None), (1, None), (7, "gap"), (8, None), (9, None), (10, None)]
+
+
 def test_a_reset_in_a_dropped_window_is_not_lost() -> None:
     feed = feed_of(Slots(), bound=5)
     for i in range(5):
