@@ -327,12 +327,13 @@ def _mark(met: bool) -> str:
 
 
 def main() -> None:
+    usual = SoakSettings()
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=SoakSettings.seconds)
-    parser.add_argument("--cameras", type=int, default=SoakSettings.cameras)
-    parser.add_argument("--kill", type=float, default=SoakSettings.kill_s, help="seconds between kills")
+    parser.add_argument("--seconds", type=float, default=usual.seconds)
+    parser.add_argument("--cameras", type=int, default=usual.cameras)
+    parser.add_argument("--kill", type=float, default=usual.kill_s, help="seconds between kills")
     options = parser.parse_args()
-    first_s = min(SoakSettings.first_s, options.seconds / 3)
+    first_s = min(usual.first_s, options.seconds / 3)
     settings = SoakSettings(options.seconds, options.cameras, options.kill, first_s=first_s)
     console = Console(width=120)
     show(soak(settings, console), settings, console)
