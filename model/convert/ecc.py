@@ -87,6 +87,6 @@ class ECC:
 
 def quantized(weight: Tensor, bits: int) -> Tensor:
     """The weight in whole multiples of 2^(1 - bits) of its highest absolute value, cut off towards zero."""
-    highest, levels = weight.abs().amax(), 2 ** (bits - 1)
+    highest, levels = weight.abs().amax(), float(2 ** (bits - 1))
     unit = torch.where(highest > 0, highest, 1.0) / levels
     return (weight / unit).trunc() * unit

@@ -95,7 +95,7 @@ class Weights:
         """Places of rows, each once before any comes again."""
         generator = torch.Generator().manual_seed(self.seed)
         while True:
-            yield from torch.randperm(rows, generator=generator).split(self.batch)
+            yield from torch.split(torch.randperm(rows, generator=generator), self.batch)
 
 
 def stretch(graph: Graph, name: str) -> tuple[frozenset[str], tuple[Node, ...]]:
@@ -141,4 +141,5 @@ def _means(network: SpikingNetwork, names: frozenset[str], reference: Reference)
 def _straight_through(neuron: IF, activation: nn.Module, current: Tensor, steps: int) -> Tensor:
     """What neurons say of a constant current in T steps, the identity for the gradient of the floor."""
     spikes = (activation(current) * (steps / neuron.threshold)).clamp(-steps, steps)
-    return (spikes + (spikes.trunc() - spikes).detach()) * (neuron.threshold / steps)
+    whole: Tensor = spikes + (spikes.trunc() - spikes).detach()
+    return whole * (neuron.threshold / steps)

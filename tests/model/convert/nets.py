@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Pool = Literal["average", "max"]
-EPOCHS, BATCH, TEST = 10, 64, 500
+from benchmarks.conversion.nets import Pool, train, vgg
+
+EPOCHS, TEST = 10, 500
 
 
 def conv(a: int, b: int, stride: int = 1, *, groups: int = 1, norm: bool = True) -> nn.Sequential:
@@ -173,18 +173,6 @@ class Digits:
         return 100 * (outputs.argmax(1) == self.test_labels).double().mean().item()
 
 
-def vgg(channels: int, widths: tuple[int, ...], size: int, pool: Pool, classes: int = 10) -> nn.Sequential:
-    """Stages of twice convolution, norm and ReLU, then a pool; one linear layer in the end."""
-    layers: list[nn.Module] = []
-    for width in widths:
-        for _ in range(2):
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-            channels = width
-        layers.append(nn.AvgPool2d(2) if pool == "average" else nn.MaxPool2d(2))
-    side = size // 2 ** len(widths)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * side * side, classes))
-
-
 @lru_cache(maxsize=1)
 def digits() -> Digits:
     images, labels = load_digits(return_X_y=True)
@@ -204,18 +192,3 @@ def digits_net(pool: Pool, seed: int = 0) -> nn.Sequential:
         net = vgg(1, (16, 32), 8, pool)
         train(net, data.train, data.train_labels, EPOCHS, 0.1)
     return net
-
-
-def train(net: nn.Module, x: Tensor, labels: Tensor, epochs: int, rate: float) -> None:
-    """Stochastic gradient descent in one cycle; leaves the network in evaluation mode."""
-    batches = -(-len(x) // BATCH)
-    optimizer = torch.optim.SGD(net.parameters(), rate, momentum=0.9, weight_decay=5e-4, nesterov=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * batches)
-    net.train()
-    for _ in range(epochs):
-        for rows in torch.randperm(len(x)).split(BATCH):
-            optimizer.zero_grad()
-            F.cross_entropy(net(x[rows]), labels[rows]).backward()
-            optimizer.step()
-            schedule.step()
-    net.eval()
