@@ -80,7 +80,8 @@ def test_a_peer_that_falls_silent_just_after_our_look_leaves_a_child_that_can_be
 @pytest.mark.parametrize("broken", ["junk", "huge"])
 def test_junk_in_the_middle_of_a_stream_ends_the_child_alone(tmp_path: Path, broken: str) -> None:
     header, packet = recorded_bytes([1, 2, 3])
-    junk = {"junk": random.Random(0).randbytes(10_000), "huge": struct.pack("<ii", 0, 0x7FFF_FFFF) + packet[8:]}[broken]
+    huge = struct.pack("<ii", 0, 0x7FFF_FFFF) + packet[8:]
+    junk = {"junk": random.Random(0).randbytes(10_000), "huge": huge}[broken]
     path, port = tmp_path / "stream", free_port()
     path.write_bytes(header + packet + junk)
     with peer("bytes", port, path), watched(port) as child, pytest.raises((ReaderDied, SourceLost)):
