@@ -37,8 +37,8 @@ class Emitter:
         letterbox = Letterbox(info.width, info.height, *request.grid)
         self._outlet, self._writer, self._waits = outlet, writer, request.policy == "block"
         self._spare: Counts = np.empty((2, request.grid[1], request.grid[0]), np.uint16)
-        # Steps of a silence come all at once; the API needs a moment to give the oldest up. Less than a step, so
-        # that a source never falls behind by it.
+        # Steps of a silence come all at once; the API needs a moment to give the oldest up. Less than a step,
+        # so that a source never falls behind by it.
         self._patience_s = request.step_us * 1e-6 / 2
         self._stepper = Stepper(letterbox, request.step_us, allocate=self._allocate)
         self._before_s: float | None = None  # when the packet before came
