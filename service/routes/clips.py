@@ -14,15 +14,15 @@ from service.clips.schemas import ClipId, ClipList, ClipTold, RecordAsked
 from service.clips.zipped import zipped
 from service.results import NDJSON
 from service.routes.context import Shared
-from service.schemas import TimeUs, refusals
+from service.routes.pictures import FOREVER, WEBP, PictureEnd, PictureWidth, picture_answer
+from service.schemas import refusals
 
 router = APIRouter(tags=["clips"], responses=refusals(401, 403, 422, 500))
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _EVENTS = {200: {"content": {"application/octet-stream": _BINARY}}, **refusals(404, 409)}
 _LINES = {200: {"content": {NDJSON: {"schema": {"type": "string"}}}}, **refusals(404, 409)}
 _ZIP = {200: {"content": {"application/zip": _BINARY}}, **refusals(404, 409)}
-_PICTURE = {200: {"content": {"image/webp": _BINARY}}, **refusals(404, 409, 413, 415, 504)}
-_FOREVER = {"Cache-Control": "private, max-age=3600, immutable"}
+_PICTURE = {200: WEBP, **refusals(404, 409, 413, 415, 504)}
 
 
 @router.post(
@@ -76,7 +76,7 @@ async def events(clip_id: ClipId, context: Shared) -> Response:
     """AEDAT4 or Prophesee RAW EVT3."""
     clip, files = context.clips.files(clip_id)
     name = f"{_stem(clip)}{files.events.suffix}"
-    return FileResponse(files.events, media_type="application/octet-stream", filename=name, headers=_FOREVER)
+    return FileResponse(files.events, media_type="application/octet-stream", filename=name, headers=FOREVER)
 
 
 @router.get("/clips/{clip_id}/boxes", summary="Its boxes", response_class=FileResponse, responses=_LINES)
@@ -84,7 +84,7 @@ async def boxes(clip_id: ClipId, context: Shared) -> Response:
     """One JSON message a line, as the viewers got them: `detections`, `tracks`, and what happened."""
     clip, files = context.clips.files(clip_id)
     name = f"{_stem(clip)}.boxes.jsonl"
-    return FileResponse(files.boxes, media_type=NDJSON, filename=name, headers=_FOREVER)
+    return FileResponse(files.boxes, media_type=NDJSON, filename=name, headers=FOREVER)
 
 
 @router.get("/clips/{clip_id}/zip", summary="All of it", response_class=StreamingResponse, responses=_ZIP)
@@ -93,7 +93,7 @@ async def both(clip_id: ClipId, context: Shared) -> Response:
     clip, files = context.clips.files(clip_id)
     stem = _stem(clip)
     parts = [(f"{stem}{files.events.suffix}", files.events), (f"{stem}.boxes.jsonl", files.boxes)]
-    headers = {"Content-Disposition": f'attachment; filename="{stem}.zip"', **_FOREVER}
+    headers = {"Content-Disposition": f'attachment; filename="{stem}.zip"', **FOREVER}
     return StreamingResponse(
         await asyncio.to_thread(zipped, parts), media_type="application/zip", headers=headers
     )
@@ -108,21 +108,15 @@ async def both(clip_id: ClipId, context: Shared) -> Response:
 async def picture(
     clip_id: ClipId,
     context: Shared,
-    t_us: Annotated[
-        TimeUs | None, Query(description="Time that the picture ends at; default its end.")
-    ] = None,
-    width: Annotated[
-        int, Query(ge=16, le=1920, description="Least width; 1280 and the sensor's at most.")
-    ] = 640,
+    t_us: PictureEnd = None,
+    width: PictureWidth = 640,
 ) -> Response:
     """WebP of the events of the 40 ms (more in clips over 80 s) up to `t_us`, as of a kept recording."""
     clip = context.clips.get(clip_id)
     strip = await context.clips.strip(clip_id, width)
     end_us = (clip.last_t_us or 0) + 1 if t_us is None else t_us
     start_us, end_us, webp = await strip.picture(end_us)
-    return Response(
-        webp, media_type="image/webp", headers={**_FOREVER, "X-Picture-T-Us": f"{start_us},{end_us}"}
-    )
+    return picture_answer(webp, start_us, end_us)
 
 
 def _stem(clip: Clip) -> str:

@@ -10,13 +10,13 @@ from fastapi.responses import FileResponse, Response
 
 from service.recordings import Kept
 from service.routes.context import Shared
+from service.routes.pictures import WEBP, PictureEnd, PictureWidth, picture_answer
 from service.routes.waiting import while_wanted
-from service.schemas import DETECT_BODY, KeepQuery, KeptRecording, KeptRecordings, TimeUs, refusals
+from service.schemas import DETECT_BODY, KeepQuery, KeptRecording, KeptRecordings, refusals
 from service.uploads import Upload, receive
 
 router = APIRouter(prefix="/recordings", tags=["recordings"], responses=refusals(401, 403, 422, 500))
 _FILE = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-_PICTURE = {"content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}}}
 
 
 async def upload_of(
@@ -87,17 +87,13 @@ async def file(kept: Asked) -> FileResponse:
     "/{recording_id}/picture",
     summary="Its events around a time",
     response_class=Response,
-    responses={200: _PICTURE, **refusals(404, 413, 415, 504)},
+    responses={200: WEBP, **refusals(404, 413, 415, 504)},
 )
 async def picture(
     kept: Asked,
     context: Shared,
-    t_us: Annotated[
-        TimeUs | None, Query(description="Time that the picture ends at; default its end.")
-    ] = None,
-    width: Annotated[
-        int, Query(ge=16, le=1920, description="Least width; 1280 and the sensor's at most.")
-    ] = 640,
+    t_us: PictureEnd = None,
+    width: PictureWidth = 640,
 ) -> Response:
     """WebP of the events of the 40 ms (more in recordings over 80 s) up to `t_us`, on its own clock.
 
@@ -105,8 +101,7 @@ async def picture(
     """
     strip = await context.recordings.strip(kept, width)
     start_us, end_us, webp = await strip.picture(_end_us(kept) if t_us is None else t_us)
-    headers = {"Cache-Control": "private, max-age=3600, immutable", "X-Picture-T-Us": f"{start_us},{end_us}"}
-    return Response(webp, media_type="image/webp", headers=headers)
+    return picture_answer(webp, start_us, end_us)
 
 
 def _end_us(kept: Kept) -> int:
