@@ -67,7 +67,10 @@ def main() -> None:
         "--seconds", type=float, default=90.0, help="how long streams run before the pictures"
     )
     given = parser.parse_args()
-    with TemporaryDirectory() as folder, running_server(Path(folder) / "data") as server:
+    with (
+        TemporaryDirectory() as folder,
+        running_server(Path(folder) / "data", live_model="ems-nano-rolling") as server,
+    ):
         named = prepare(server.url, given.seconds)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)

@@ -18,6 +18,7 @@ from streaming.limits import Limits
 from streaming.ring import RingAddress, StepRing
 
 PUSHED = "push:"
+STOPPED = "the stream was ended while it started; open a new one"
 
 
 class SourceProcess:
@@ -52,6 +53,9 @@ class SourceProcess:
         self._commands: AsyncChannel | None = None
         self._thread: threading.Thread | None = None
         self._ended = asyncio.Event()
+        # Launching goes on in its thread where `start` is cancelled: what it makes must still be freed.
+        self._launching = threading.Lock()
+        self._stopped = False
 
     @property
     def pid(self) -> int | None:
@@ -65,7 +69,14 @@ class SourceProcess:
         return self._ring.address
 
     async def start(self) -> None:
-        """Makes the ring and starts the child; raises OSError where shared memory or processes are short."""
+        """Makes the ring and starts the child.
+
+        Raises:
+            OSError: shared memory or processes are short.
+            StreamEnded: it was stopped before.
+        """
+        if self._stopped:
+            raise StreamEnded(STOPPED)
         loop = asyncio.get_running_loop()
         ours, theirs = socket_pair()
         with theirs:
@@ -96,17 +107,26 @@ class SourceProcess:
 
     async def stop(self, timeout_s: float = 5.0) -> None:
         """Ends the child at once and frees everything; may be called more than once."""
+        self._stopped = True
         if self._child is not None:
             self._child.kill()
         if self._commands is not None:
             self._commands.close()
-        if self._thread is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await self._ended.wait()
-        await asyncio.to_thread(self._free)
+        try:
+            if self._thread is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(timeout_s):
+                        await self._ended.wait()
+        finally:
+            await asyncio.shield(asyncio.to_thread(self._free))
 
     def _launch(self, commands: Any) -> None:
+        with self._launching:
+            if self._stopped:
+                raise StreamEnded(STOPPED)
+            self._make(commands)
+
+    def _make(self, commands: Any) -> None:
         grid_width, grid_height = self._request.grid
         ring = self._ring = StepRing((2, grid_height, grid_width), self._slots)
         arguments: tuple[Any, ...] = (self._request, ring.writer())
@@ -135,8 +155,9 @@ class SourceProcess:
         self._on_end(error)
 
     def _free(self) -> None:
-        if self._child is not None:
-            self._child.close()
-        ring, self._ring = self._ring, None  # its memory goes now, not when cycles are collected
-        if ring is not None:
-            ring.close()
+        with self._launching:
+            if self._child is not None:
+                self._child.close()
+            ring, self._ring = self._ring, None  # its memory goes now, not when cycles are collected
+            if ring is not None:
+                ring.close()

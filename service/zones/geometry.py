@@ -52,17 +52,22 @@ class Shapes:
 def crossings(start: Point, end: Point, line: Sequence[Point]) -> int:
     """How often the straight way from `start` to `end` crosses `line` from left to right, less the other way.
 
-    Left and right are those of somebody who walks along the line, as one sees it on the picture. A point on
-    the line counts as left of it and an end of the line as right of the way, so that ways joined end to end
-    count every crossing once.
+    Left and right are those of somebody who walks along the line, as one sees it on the picture. Where a way
+    meets an end or a corner, or runs along a side, it counts as moved by an endlessly small step, the same
+    for all ways, so that ways joined end to end count every crossing once.
     """
     return sum(_crosses(start, end, a, b) for a, b in pairwise(line))
 
 
 def _crosses(start: Point, end: Point, a: Point, b: Point) -> int:
     """+1 from left to right over the segment from `a` to `b`, -1 the other way, 0 for none."""
-    from_left, to_left = _left(a, b, start) >= 0, _left(a, b, end) >= 0
-    if from_left == to_left or (_left(start, end, a) > 0) == (_left(start, end, b) > 0):
+    way_moves = _left_by_a_step(a, b)
+    from_left = (_left(a, b, start) or way_moves) > 0
+    to_left = (_left(a, b, end) or way_moves) > 0
+    if from_left == to_left:
+        return 0
+    line_moves = -_left_by_a_step(start, end)
+    if ((_left(start, end, a) or line_moves) > 0) == ((_left(start, end, b) or line_moves) > 0):
         return 0
     return 1 if from_left else -1
 
@@ -70,6 +75,11 @@ def _crosses(start: Point, end: Point, a: Point, b: Point) -> int:
 def _left(a: Point, b: Point, point: Point) -> float:
     """Positive where `point` is left of the direction from `a` to `b`; y grows downwards."""
     return (b[1] - a[1]) * (point[0] - a[0]) - (b[0] - a[0]) * (point[1] - a[1])
+
+
+def _left_by_a_step(a: Point, b: Point) -> float:
+    """Positive where a step right, and by far less down, leads to the left of the way from `a` to `b`."""
+    return b[1] - a[1] or a[0] - b[0]
 
 
 def check(zone: Zone, size: tuple[int, int] | None) -> None:

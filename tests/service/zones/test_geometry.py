@@ -14,7 +14,8 @@ from service.errors import BadZone
 from service.zones.geometry import Point, Shapes, check, crossings
 from service.zones.zone import Zone
 
-SIDE = st.integers(0, 100).map(float)
+# Few enough that ways often meet corners and run along sides.
+SIDE = (st.integers(0, 100) | st.integers(0, 3)).map(float)
 POINT = st.tuples(SIDE, SIDE)
 WAY = st.lists(POINT, min_size=2, max_size=12)
 
@@ -58,11 +59,12 @@ def test_ways_over_a_long_line_add_up_to_the_change_of_side(way: list[Point], a:
     far = [(a[0] + k * (b[0] - a[0]), a[1] + k * (b[1] - a[1])) for k in (-1000, 1000)]
     net = sum(crossings(here, there, far) for here, there in pairwise(way))
 
-    def right(point: Point) -> bool:
+    def left(point: Point) -> float:
         (ax, ay), (bx, by) = far
-        return (by - ay) * (point[0] - ax) - (bx - ax) * (point[1] - ay) < 0
+        return (by - ay) * (point[0] - ax) - (bx - ax) * (point[1] - ay)
 
-    assert net == right(way[-1]) - right(way[0])
+    assume(left(way[0]) and left(way[-1]))
+    assert net == (left(way[-1]) < 0) - (left(way[0]) < 0)
 
 
 @settings(deadline=None)
