@@ -12,7 +12,10 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "golden"
 UPDATE = "SPIKESIGHT_UPDATE_GOLDEN"
-VOLATILE = frozenset({"id", "stream", "request_id", "created", "name", "pid", "instance"})
+VOLATILE = frozenset(
+    {"id", "stream", "stream_name", "zone", "alarm", "request_id", "created", "since", "raised"}
+    | {"name", "pid", "instance", "what"}
+)
 
 
 def form_of(value: Any, key: str = "") -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from websockets.sync.client import connect
 
 from service.clips.clip import Clip
+from service.link import Link
 from streaming.sensor_health.report import (
     TILES,
     Clock,
@@ -102,6 +104,41 @@ def test_the_form_of_every_socket_message_is_fixed(client: httpx.Client, real_se
     found["status"]["sensor"] = None  # as it is before the first report, which comes at about the same time
     for kind, message in found.items():
         golden.check(f"message-{kind}", golden.form_of(message))
+
+
+WHOLE = [[0, 0], [303, 0], [303, 239], [0, 239]]
+LIVING = {"tracks", "zones", "zone", "alarm"}
+
+
+def test_the_form_of_what_a_living_stream_says_is_fixed(
+    client: httpx.Client, real_server: RunningServer
+) -> None:
+    found: dict[str, dict[str, Any]] = {}
+    stream = client.post("/streams", json={"source": "sim://street?seed=1"}).raise_for_status().json()["id"]
+    with connect(f"{real_server.url.replace('http', 'ws')}/streams/{stream}/live") as socket:
+        zone = {"kind": "zone", "name": "all", "points": WHOLE, "classes": ["person"]}
+        client.post(f"/streams/{stream}/zones", json=zone).raise_for_status()
+        when = {"on": "zone", "zone": "all", "event": "enter"}
+        alarm = client.post("/alarms", json={"name": "in", "when": when, "stream": stream})
+        alarm_id = alarm.raise_for_status().json()["id"]
+        end_s = time.monotonic() + 60
+        while set(found) != LIVING and time.monotonic() < end_s:
+            message = json.loads(socket.recv(timeout=30))
+            if message["type"] in LIVING:
+                found.setdefault(message["type"], message)
+    client.delete(f"/alarms/{alarm_id}").raise_for_status()
+    client.delete(f"/streams/{stream}").raise_for_status()
+    assert set(found) == LIVING
+    found["tracks"]["changes"] = [{**found["tracks"]["changes"][0], "label": "<label>"}]
+    assert found["alarm"]["details"].pop("inside")
+    for kind, message in found.items():
+        golden.check(f"message-{kind}", golden.form_of(message))
+
+
+def test_the_form_of_a_links_state_is_fixed() -> None:
+    golden.check(
+        "message-link", golden.form_of({"type": "link", **Link("lost", "gone, and why", 2).to_json()})
+    )
 
 
 def test_the_form_of_a_sensors_health_is_fixed() -> None:
