@@ -93,7 +93,7 @@ class Residual(nn.Module):
         self.conv1 = ConvNorm(c_in, c_hidden, kernel, stride)
         self.neuron2 = neuron(layout)
         self.conv2 = ConvNorm(c_hidden, c_out, kernel, 1, GAMMA_RESIDUAL)
-        self.stride = stride
+        self.stride, self.pooling = stride, layout.pooling
 
     def forward(self, x: Tensor, fire: Fire) -> Tensor:
         spikes = fire(self.neuron1, x)
@@ -102,6 +102,12 @@ class Residual(nn.Module):
 
     def shortcut(self, x: Tensor, spikes: Tensor, fire: Fire) -> Tensor:
         raise NotImplementedError
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Maximum, or mean, over stride x stride windows of membrane currents."""
+        if self.stride == 1:
+            return x
+        return (F.max_pool2d if self.pooling == "max" else F.avg_pool2d)(x, self.stride, self.stride)
 
 
 class MembraneBlock(Residual):
@@ -115,7 +121,7 @@ class MembraneBlock(Residual):
     def shortcut(self, x: Tensor, spikes: Tensor, fire: Fire) -> Tensor:
         if self.project is None:
             return x
-        y: Tensor = self.project(pool(x, self.stride))
+        y: Tensor = self.project(self.pool(x))
         return y
 
 
@@ -133,7 +139,7 @@ class SpikingBlock(Residual):
     def shortcut(self, x: Tensor, spikes: Tensor, fire: Fire) -> Tensor:
         if self.project is None:
             return x
-        pooled = spikes if self.neuron3 is None else fire(self.neuron3, pool(x, self.stride))
+        pooled = spikes if self.neuron3 is None else fire(self.neuron3, self.pool(x))
         y: Tensor = self.project(pooled)
         return y
 
@@ -163,7 +169,7 @@ class ConcatBlock(Residual):
 
     def shortcut(self, x: Tensor, spikes: Tensor, fire: Fire) -> Tensor:
         # Pooling channel by channel commutes with the concatenation and spares one copy at full size.
-        return torch.cat((pool(self.grow(spikes), self.stride), pool(x, self.stride)), dim=1)
+        return torch.cat((self.pool(self.grow(spikes)), self.pool(x)), dim=1)
 
 
 class ConcatMembraneBlock(ConcatBlock):
@@ -171,8 +177,3 @@ class ConcatMembraneBlock(ConcatBlock):
 
     def __init__(self, layout: Layout, c_in: int, c_out: int, kernel: int, stride: int) -> None:
         super().__init__(layout, c_in, c_out, kernel, stride, c_out // 2)
-
-
-def pool(x: Tensor, stride: int) -> Tensor:
-    """Maximum over stride x stride windows."""
-    return x if stride == 1 else F.max_pool2d(x, stride, stride)

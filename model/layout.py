@@ -25,6 +25,7 @@ from model.neuron_settings import NeuronSettings, require_in
 Activation = Literal["lif", "relu", "if"]
 Input = Literal["real", "events"]
 Boxes = Literal["anchors", "free"]
+Pooling = Literal["max", "average"]
 
 LAYOUTS: tuple[str, ...] = tuple(ROWS)
 STRIDES: tuple[int, int] = (16, 32)
@@ -69,6 +70,8 @@ class Layout:
         readout_decay: weight of a step in the head's mean relative to the next one's; 1 for the plain mean.
         boxes: "anchors" where a cell answers once for each anchor, "free" where it answers once. Both decode
             alike; they differ in which cells learn which box (`training.assign`, `training.assign_free`).
+        pooling: of membrane currents in the shortcuts: "max" as published, or "average", which is linear: the
+            one for a twin that will be converted.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Layout:
     input: Input = "real"
     readout_decay: float = 1.0
     boxes: Boxes = "anchors"
+    pooling: Pooling = "max"
 
     def __post_init__(self) -> None:
         if self.in_channels < 1 or self.classes < 1:
@@ -96,6 +100,7 @@ class Layout:
         require_in("activation", self.activation, get_args(Activation))
         require_in("input", self.input, get_args(Input))
         require_in("boxes", self.boxes, get_args(Boxes))
+        require_in("pooling", self.pooling, get_args(Pooling))
         if not 0 < self.readout_decay <= 1:
             raise BadLayout(f"readout_decay is {self.readout_decay}; give a number above 0, at most 1")
         if len(self.anchors) != len(STRIDES) or not all(self.anchors):
@@ -133,7 +138,8 @@ def layout_from_yaml(yaml: Mapping[str, Any]) -> Layout:
 
     `nc`, `ch` (3 if absent), `anchors`, `backbone`, `head` and both multiples are read; other keys are not
     needed to build a network. Names are known by the rows. Our own fields (`name`, `activation`, `input`,
-    `readout_decay`, `boxes`, those of `NeuronSettings`), which no published description has, are read back.
+    `readout_decay`, `boxes`, `pooling`, those of `NeuronSettings`), which no published description has, are
+    read back.
 
     Raises:
         BadLayout: a key is missing or does not hold what it should.
@@ -153,6 +159,7 @@ def layout_from_yaml(yaml: Mapping[str, Any]) -> Layout:
         input=yaml.get("input", "real"),
         readout_decay=float(_number(yaml, "readout_decay", 1.0)),
         boxes=yaml.get("boxes", "anchors"),
+        pooling=yaml.get("pooling", "max"),
     )
 
 
@@ -175,6 +182,7 @@ def layout_to_yaml(layout: Layout) -> dict[str, Any]:
         "input": "real",
         "readout_decay": 1.0,
         "boxes": "anchors",
+        "pooling": "max",
     }
     own = {key: getattr(layout, key) for key in defaults} | asdict(layout.neuron)
     defaults |= asdict(NeuronSettings())

@@ -98,12 +98,7 @@ class AsyncChannel:
     @classmethod
     async def open(cls, sock: socket.socket) -> AsyncChannel:
         sock.setblocking(False)
-        opening = asyncio.ensure_future(asyncio.open_unix_connection(sock=sock))
-        try:
-            return cls(*await asyncio.shield(opening))
-        except asyncio.CancelledError:
-            cls(*await opening).close()  # else its transport stays open
-            raise
+        return cls(*await asyncio.open_unix_connection(sock=sock))
 
     def send(self, message: Mapping[str, Any], blob: bytes = b"") -> None:
         """Queues a message; what is sent to a dead child is lost (its end shows in `recv`)."""

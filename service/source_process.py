@@ -11,6 +11,7 @@ from typing import Any
 from service import source_entry
 from service.channel import AsyncChannel, ChannelClosed, Message, socket_pair
 from service.errors import StreamEnded
+from service.finishing import finished
 from service.source_messages import ADMITTED, SourceRequest
 from streaming.errors import StreamingError
 from streaming.isolation import Child
@@ -53,8 +54,6 @@ class SourceProcess:
         self._commands: AsyncChannel | None = None
         self._thread: threading.Thread | None = None
         self._ended = asyncio.Event()
-        # Launching goes on in its thread where `start` is cancelled: what it makes must still be freed.
-        self._launching = threading.Lock()
         self._stopped = False
 
     @property
@@ -75,13 +74,21 @@ class SourceProcess:
             OSError: shared memory or processes are short.
             StreamEnded: it was stopped before.
         """
+        try:
+            await finished(self._begin())
+        except BaseException:  # cancelled ones too: nothing of it may stay
+            await self.stop()
+            raise
+
+    async def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._stopped:
+            ours, theirs = socket_pair()
+            with theirs:
+                self._commands = await AsyncChannel.open(ours)
+                await asyncio.to_thread(self._launch, theirs)
         if self._stopped:
             raise StreamEnded(STOPPED)
-        loop = asyncio.get_running_loop()
-        ours, theirs = socket_pair()
-        with theirs:
-            self._commands = await AsyncChannel.open(ours)
-            await asyncio.to_thread(self._launch, theirs)
         self._thread = threading.Thread(
             target=self._read, args=(loop,), name=f"source-{self.pid}", daemon=True
         )
@@ -118,15 +125,9 @@ class SourceProcess:
                     async with asyncio.timeout(timeout_s):
                         await self._ended.wait()
         finally:
-            await asyncio.shield(asyncio.to_thread(self._free))
+            await finished(asyncio.to_thread(self._free))
 
     def _launch(self, commands: Any) -> None:
-        with self._launching:
-            if self._stopped:
-                raise StreamEnded(STOPPED)
-            self._make(commands)
-
-    def _make(self, commands: Any) -> None:
         grid_width, grid_height = self._request.grid
         ring = self._ring = StepRing((2, grid_height, grid_width), self._slots)
         arguments: tuple[Any, ...] = (self._request, ring.writer())
@@ -155,9 +156,8 @@ class SourceProcess:
         self._on_end(error)
 
     def _free(self) -> None:
-        with self._launching:
-            if self._child is not None:
-                self._child.close()
-            ring, self._ring = self._ring, None  # its memory goes now, not when cycles are collected
-            if ring is not None:
-                ring.close()
+        if self._child is not None:
+            self._child.close()
+        ring, self._ring = self._ring, None  # its memory goes now, not when cycles are collected
+        if ring is not None:
+            ring.close()

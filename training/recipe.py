@@ -10,7 +10,7 @@ from typing import Any, Literal
 from model.card import ENCODING_CHANNELS, Encoding
 from model.catalogue import Anchors
 from model.encodings import EVENT_CEILING
-from model.layout import Activation, Boxes, Layout, anchor_free, named_layout, spiking_shortcuts
+from model.layout import Activation, Boxes, Layout, Pooling, anchor_free, named_layout, spiking_shortcuts
 from model.neuron_settings import NeuronSettings
 from training.augment import NO_AUGMENT
 from training.loss import LossSettings
@@ -27,6 +27,7 @@ class Recipe:
         shortcuts: "spiking" sends spikes through the 1x1 shortcuts that are real-valued as published.
         readout_decay: weight of a step in the head's mean relative to the next one's.
         boxes: "free" has one answer a cell in place of one for each anchor.
+        pooling: "average" makes the shortcuts linear, which a twin that is to be converted is better with.
         anchors: per level (width, height) in cells of the grid; the layout's own where None.
     """
 
@@ -36,6 +37,7 @@ class Recipe:
     shortcuts: Literal["published", "spiking"] = "published"
     readout_decay: float = 1.0
     boxes: Boxes = "anchors"
+    pooling: Pooling = "max"
     anchors: Anchors | None = None
 
     def layout(self, name: str, classes: int) -> Layout:
@@ -55,6 +57,7 @@ class Recipe:
             input="events" if self.encoding in EVENT_CEILING else "real",
             readout_decay=self.readout_decay,
             boxes=self.boxes,
+            pooling=self.pooling,
             anchors=self.anchors or shaped.anchors,
         )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from model.blocks import (
     GAMMA,
@@ -14,7 +17,6 @@ from model.blocks import (
     MembraneBlock,
     SpikingBlock,
     WideBlock,
-    pool,
 )
 from model.layout import named_layout
 from model.neurons import Neuron
@@ -56,8 +58,19 @@ def test_a_growing_block_puts_new_channels_before_its_pooled_input() -> None:
     x = random_input(6)
     y = block(x, fire_once)
     grown = block.grow(fire_once(block.neuron1, x))
-    assert torch.equal(y[:, 4:], pool(x, 2))
-    assert torch.equal(y, pool(torch.cat((grown, x), dim=1), 2))
+    assert torch.equal(y[:, 4:], F.max_pool2d(x, 2))
+    assert torch.equal(y, F.max_pool2d(torch.cat((grown, x), dim=1), 2))
+
+
+def test_a_shortcut_of_average_pools_is_linear() -> None:
+    block = ConcatBlock(replace(LAYOUT, pooling="average"), 6, 10, 3, 2).double().eval()
+    x, other = random_input(6), random_input(6).flip(0)
+    assert torch.equal(block(x, fire_once)[:, 4:], F.avg_pool2d(x, 2) + block.conv2(hidden(block, x))[:, 4:])
+    torch.testing.assert_close(block.pool(x + other), block.pool(x) + block.pool(other))
+
+
+def hidden(block: ConcatBlock, x: Tensor) -> Tensor:
+    return fire_once(block.neuron2, block.conv1(fire_once(block.neuron1, x)))
 
 
 def test_shortcut_neurons_are_shared_only_where_they_read_the_same() -> None:
@@ -72,7 +85,7 @@ def test_a_membrane_blocks_shortcut_is_real_valued() -> None:
     nn.init.zeros_(block.conv2.conv.weight)
     assert block.project is not None
     x = random_input(6)
-    assert torch.equal(block(x, fire_once), block.project(pool(x, 2)))
+    assert torch.equal(block(x, fire_once), block.project(F.max_pool2d(x, 2)))
 
 
 def test_norms_start_from_the_papers_gains() -> None:

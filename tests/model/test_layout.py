@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ def test_our_own_fields_survive() -> None:
     twin = ann_twin(named_layout("ems-nano", classes=3))
     assert twin.activation == "relu"
     assert layout_from_yaml(layout_to_yaml(twin)) == twin
+    averaging = replace(twin, pooling="average")
+    assert layout_from_yaml(layout_to_yaml(averaging)) == averaging
     assert layout_from_yaml(small_yaml(name="mine", leak=0.5, threshold=1.0)).neuron.leak == 0.5
 
 
@@ -89,6 +92,7 @@ def test_a_network_needs_classes_and_channels(classes: int, in_channels: int) ->
         (small_yaml(backbone="rows"), "'backbone'"),
         (small_yaml(backbone=[[-1, 1, "Conv_2", [16, 3, 2]]] * 201), "at most 200 rows"),
         (small_yaml(head=[[-1, 1]]), "a row is"),
+        (small_yaml(pooling="mean"), "pooling"),
         (small_yaml(head=[["a", 1, "Conv", []]]), "a row is"),
         (small_yaml(head=[[-1, 1, "Conv", [{}]]]), "numbers or words"),
         (small_yaml(nc="two"), "'nc'"),

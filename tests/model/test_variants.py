@@ -36,6 +36,7 @@ VARIANTS: dict[str, tuple[Encoding, Change]] = {
     "learned": ("log1p", neuron(learned="both")),
     "soft reset": ("log1p", neuron(reset="soft")),
     "integer spikes": ("log1p", neuron(reset="soft", levels=4)),
+    "average pools": ("log1p", lambda layout: replace(layout, pooling="average")),
     "late readout": ("log1p", lambda layout: replace(layout, readout_decay=0.5)),
 }
 

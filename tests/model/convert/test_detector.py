@@ -15,6 +15,7 @@ from model.convert.calibration import Calibration
 from model.convert.detecting import WindowSettings
 from model.convert.detector import SpikingDetector
 from model.convert.ecc import ECC
+from model.convert.gates import MaxGate
 from model.convert.method import Method
 from model.convert.network import SpikingNetwork, SpikingSettings
 from model.convert.rueckauer import Rueckauer
@@ -152,6 +153,15 @@ def test_answers_come_to_the_anns_with_t_by_every_method(method: Method) -> None
     short, long = error(8), error(128)
     assert long < 0.5 * short
     assert long < 0.1
+
+
+def test_average_pools_of_currents_need_no_gate_and_keep_spikes_apart() -> None:
+    card = twin_card(layout=twin_yaml() | {"pooling": "average"})
+    x = windows(1, 2, card)
+    ann = torch.cat([level.flatten(1) for level in Twin(twin(card))(x)], 1).detach()
+    detector, _ = converted(128, card=card)
+    assert not any(isinstance(unit, MaxGate) for unit in detector.network.units)
+    assert float((maps_of(detector, x) - ann).norm() / ann.norm()) < 0.1
 
 
 def test_the_head_reads_numbers_of_any_sign_and_size() -> None:
