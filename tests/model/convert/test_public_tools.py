@@ -1,8 +1,8 @@
 """SNN Calibration's public modules gave these figures on a network that anybody can make; ours give the same.
 
 Measured once with the arithmetic of SNN_Calibration 4aece7c (MIT; spiking_layer.py, calibration.py) in
-float64 on `made("plain")`: thresholds on batches of 10, 10 and 4 of its inputs, corrections on all 24; weights in
-50 iterations of 8 rows. Only the order of rows while weights are learned is ours: the public one is drawn anew.
+float64 on `made("plain")`: thresholds on batches of 10, 10 and 4 of its inputs, corrections on all 24,
+weights in 50 iterations of 8 rows. Only the order of rows while weights are learned is ours.
 """
 
 from __future__ import annotations
