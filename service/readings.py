@@ -45,10 +45,15 @@ async def inspect(
 
 
 async def in_child(
-    function: Callable[..., None], arguments: tuple[Any, ...], limits: Limits, take: Callable[[Any], None]
+    function: Callable[..., None],
+    arguments: tuple[Any, ...],
+    limits: Limits,
+    take: Callable[[Any], None],
+    *,
+    name: str = "reading",
 ) -> None:
     """Runs `function` in a child and gives its messages to `take`, in a thread; kills it when cancelled."""
-    reading = _Reading(function, arguments, limits, take)
+    reading = _Reading(function, arguments, limits, take, name)
     work = asyncio.create_task(asyncio.to_thread(reading.run))
     try:
         await asyncio.shield(work)
@@ -65,14 +70,16 @@ class _Reading:
         arguments: tuple[Any, ...],
         limits: Limits,
         take: Callable[[Any], None],
+        name: str,
     ) -> None:
         self._function, self._arguments, self._limits, self._take = function, arguments, limits, take
+        self._name = name
         self._lock = threading.Lock()
         self._child: Child | None = None
         self._stopped = False
 
     def run(self) -> None:
-        with Child(self._function, self._arguments, limits=self._limits, name="reading") as child:
+        with Child(self._function, self._arguments, limits=self._limits, name=self._name) as child:
             with self._lock:
                 self._child = child
                 if self._stopped:

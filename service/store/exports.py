@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from service.errors import DeadlineExceeded, NotInstalled, ServiceError, from_wire
+from service.readings import in_child
 from service.settings import Settings
 from service.store.export_child import export
 from service.store.export_formats import SUFFIXES, Format
@@ -18,7 +19,6 @@ from service.store.filters import Filter
 from service.turns import Turns
 from service.uploads import remove_folder
 from streaming.errors import LimitExceeded, StreamingError
-from streaming.isolation import Child
 from streaming.limits import Limits
 
 RUNNING, WAITING = 1, 8
@@ -76,27 +76,18 @@ class Exports:
     async def _run(self, asked: Filter, path: Path, form: Format) -> None:
         limits = Limits(memory_bytes=MEMORY_BYTES, cpu_s=None, wall_s=WALL_S)
         arguments = (self._url, asked, path, form, self._reserve_bytes)
-        child = await asyncio.to_thread(Child, export, arguments, limits=limits, name="export")
-        reading = asyncio.create_task(asyncio.to_thread(_last_word, child))
+        said: list[Any] = []
         try:
-            await asyncio.shield(reading)
-        finally:
-            child.kill()  # where the caller left; it has ended otherwise
-            await asyncio.wait([reading])
-            await asyncio.to_thread(child.close)
-
-
-def _last_word(child: Child) -> None:
-    try:
-        for message in child:
+            await in_child(export, arguments, limits, said.append, name="export")
+        except LimitExceeded:
+            raise DeadlineExceeded(
+                f"the export took more than {WALL_S:g} s or {MEMORY_BYTES >> 20} MiB; export less (from, to)"
+            ) from None
+        except StreamingError as error:
+            raise ServiceError(f"the process that wrote the export ended early: {error}") from error
+        for message in said:
             if isinstance(message, dict):
                 raise _failed(message)
-    except LimitExceeded:
-        raise DeadlineExceeded(
-            f"the export took more than {WALL_S:g} s or {MEMORY_BYTES >> 20} MiB; export less (from, to)"
-        ) from None
-    except StreamingError as error:
-        raise ServiceError(f"the process that wrote the export ended early: {error}") from error
 
 
 def _failed(message: dict[str, Any]) -> Exception:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from service import readings
 from service.errors import QueueFull, ServiceError
 from service.history import History
 from service.store import exports
@@ -67,18 +68,18 @@ def test_a_process_that_is_killed_is_an_error_and_leaves_nothing(
     sqlite_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(history: History) -> None:
-        real = exports.Child
+        real = readings.Child
 
         def killed(*arguments: Any, **options: Any) -> Any:
             child = real(*arguments, **options)
             os.kill(child.pid, signal.SIGKILL)
             return child
 
-        monkeypatch.setattr(exports, "Child", killed)
+        monkeypatch.setattr(readings, "Child", killed)
         with pytest.raises(ServiceError, match=r"ended early: .*SIGKILL"):
             await history.export(Filter(), "csv")
         await until(lambda: not list((sqlite_home.folder / "exports").iterdir()))
-        monkeypatch.setattr(exports, "Child", real)
+        monkeypatch.setattr(readings, "Child", real)
         assert (await history.export(Filter(), "csv")).exists()
 
     sqlite_home.run(scenario)
