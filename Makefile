@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 MINUTES ?= 10
 DEMO ?= runs/demo
+SIDE_BY_SIDE := tests/model tests/training tests/streaming
 INSTALLED := $(VENV)/.installed
 
 .PHONY: run test check format bench train-demo docker-test clean help
@@ -23,8 +24,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 run: $(INSTALLED)  ## install, then serve the live demo on http://127.0.0.1:8000 (PORT=N for another)
 	$(BIN)/spikesight serve --port $(PORT)
 
+# Several at a time where nothing is timed against a clock; servers, browsers and cameras have the machine to themselves.
 test: $(INSTALLED)  ## install, then every test
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(SIDE_BY_SIDE); first=$$?; \
+	  $(BIN)/python -m pytest $(addprefix --ignore=,$(SIDE_BY_SIDE)) && exit $$first
 
 check: $(INSTALLED)  ## lint, format, types, import rules
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ SMALL = "sim://street?width=96&height=64"
 
 @pytest.mark.timeout(600)
 def test_killed_cameras_come_back_and_no_event_is_lost_from_the_books() -> None:
-    settings = SoakSettings(seconds=26, cameras=2, kill_s=7, down_s=0.5, scene_s=2, first_s=8, scene=SMALL)
+    settings = SoakSettings(seconds=18, cameras=2, kill_s=5, down_s=0.5, scene_s=2, first_s=6, scene=SMALL)
     console = Console(record=True, quiet=True, width=120)
     report = soak(settings, console)
     show(report, settings, console)

@@ -77,7 +77,7 @@ def stop_all(server: RunningServer) -> None:
 def open_stream(page: Page, stream: str) -> None:
     """The full view of a stream, once it is live."""
     page.goto(page.url.split("#")[0] + f"#/stream/{stream}")
-    expect(page.locator("#status")).to_have_text("Live", timeout=PATIENCE_MS)
+    expect(page.locator("#status")).to_have_text("Live")
 
 
 @contextmanager

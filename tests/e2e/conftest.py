@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.browsing import CHROMIUM, FLAGS, NO_DEMO, listen, stop_all
+from tests.e2e.browsing import CHROMIUM, FLAGS, NO_DEMO, PATIENCE_MS, listen, stop_all
 from tests.servers import RunningServer, running_server
 
 
@@ -23,6 +23,7 @@ def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"needs Debian's chromium at {CHROMIUM}: apt-get install chromium")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)  # what is slow on a crowded machine is not wrong
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield browser
         browser.close()

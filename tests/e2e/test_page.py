@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.browsing import (
     BOXES,
     LIT_PIXELS,
-    PATIENCE_MS,
     STREET,
     eventually,
     lan_stream,
@@ -41,7 +40,7 @@ def test_the_first_page_starts_the_demo_and_whoever_stops_it_is_not_given_it_aga
     listen(page, faults)
     page.goto(server.url)
     tile = page.locator(".tile[data-name=demo]")
-    expect(tile).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    expect(tile).to_have_attribute("data-state", "live")
     assert [stream["source"] for stream in streams_of(server)] == [STREET]
     page.get_by_role("button", name="Stop demo").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
@@ -57,7 +56,7 @@ def test_two_streams_on_the_wall_each_with_its_own_boxes_and_keys(page: Page, se
         street = start_stream(server, STREET, "street")
         for stream in (lan, street):
             tile = page.locator(f".tile[data-stream='{stream}']")
-            expect(tile).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+            expect(tile).to_have_attribute("data-state", "live")
             eventually(page, ANSWERS.format(stream) + " > 2")
         expect(page.locator("#summary")).to_have_text("2 live")
         expect(page.locator(f".tile[data-stream='{street}'] .objects .swatch").first).to_be_visible()
@@ -71,7 +70,7 @@ def test_two_streams_on_the_wall_each_with_its_own_boxes_and_keys(page: Page, se
         page.keyboard.press("ArrowRight")
         expect(page.get_by_role("heading", name="street", exact=True)).to_be_visible()
         page.keyboard.press("Escape")
-        expect(page.locator(".tile")).to_have_count(2, timeout=PATIENCE_MS)
+        expect(page.locator(".tile")).to_have_count(2)
 
 
 def test_a_stream_is_added_and_stopped_on_the_page(
@@ -89,7 +88,7 @@ def test_a_stream_is_added_and_stopped_on_the_page(
     dialog.get_by_label("Name").fill("corner")
     dialog.get_by_role("button", name="Start").click()
     tile = page.locator(".tile[data-name=corner]")
-    expect(tile).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    expect(tile).to_have_attribute("data-state", "live")
     (stream,) = streams_of(server)
     assert (stream["name"], stream["keep"]) == ("corner", False)
     open_stream(page, stream["id"])

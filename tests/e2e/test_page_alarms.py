@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import PATIENCE_MS, STREET, start_stream
+from tests.e2e.browsing import STREET, start_stream
 from tests.servers import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -41,8 +41,8 @@ def test_an_alarm_is_set_up_raised_acknowledged_switched_off_and_deleted(
     (alarm,) = alarms_of(server)
     assert (alarm["classes"], alarm["when"]["on"]) == (["person"], "class")
     row = page.locator("#raised tr.unseen").first
-    expect(row).to_contain_text("street", timeout=PATIENCE_MS)
-    expect(page.locator("#alarm-badge")).to_be_visible(timeout=PATIENCE_MS)
+    expect(row).to_contain_text("street")
+    expect(page.locator("#alarm-badge")).to_be_visible()
     page.get_by_role("checkbox", name="people is on").uncheck()
     page.get_by_role("button", name="Acknowledge all").click()
     expect(page.locator("#raised tr.unseen")).to_have_count(0)

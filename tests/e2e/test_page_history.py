@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import PATIENCE_MS, STREET, eventually, open_stream, start_stream
+from tests.e2e.browsing import STREET, eventually, open_stream, start_stream
 from tests.servers import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -25,7 +25,7 @@ def kept(server: RunningServer, stream: str) -> int:
 def test_what_was_seen_is_counted_listed_and_exported(page: Page, server: RunningServer) -> None:
     stream = start_stream(server, STREET, "street")
     open_stream(page, stream)
-    expect(page.locator("#counts .legend li").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#counts .legend li").first).to_be_visible()
     page.get_by_role("link", name="History", exact=True).last.click()
     eventually(page, f"{TOTAL} > 0")
     expect(page.locator("#history-stream")).to_have_value(stream)
@@ -53,4 +53,4 @@ def test_a_time_with_nothing_in_it_says_so(page: Page, server: RunningServer) ->
     page.goto(f"{server.url}/#/history/{stream}")
     page.locator("#history-class").select_option("two-wheeler")
     page.locator("#history-range").select_option("0")
-    expect(page.locator(".plot-foot")).to_contain_text("in this time", timeout=PATIENCE_MS)
+    expect(page.locator(".plot-foot")).to_contain_text("in this time")

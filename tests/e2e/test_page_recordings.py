@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browsing import LIT_PIXELS, PATIENCE_MS, STREET, eventually, open_stream, start_stream
+from tests.e2e.browsing import LIT_PIXELS, STREET, eventually, open_stream, start_stream
 from tests.servers import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -42,7 +42,7 @@ def upload(page: Page, path: Path) -> None:
 @pytest.mark.usefixtures("empty")
 def test_an_upload_is_analysed_scrubbed_played_fetched_and_deleted(page: Page, recording: Path) -> None:
     upload(page, recording)
-    expect(page.locator("#status")).to_have_text("3 answers", timeout=PATIENCE_MS)
+    expect(page.locator("#status")).to_have_text("3 answers")
     page.locator("#scrub").fill("2")
     expect(page.locator("#clock")).to_have_text("0.120 s")
     eventually(page, f"({LIT_PIXELS})() > 500")
@@ -63,9 +63,9 @@ def test_an_upload_is_analysed_scrubbed_played_fetched_and_deleted(page: Page, r
 @pytest.mark.usefixtures("empty")
 def test_a_recording_once_uploaded_can_be_replayed_as_a_stream(page: Page, recording: Path) -> None:
     upload(page, recording)
-    expect(page.locator("#status")).to_have_text("3 answers", timeout=PATIENCE_MS)
+    expect(page.locator("#status")).to_have_text("3 answers")
     page.get_by_role("button", name="Replay bar.npy as a stream").click()
-    expect(page.locator("#status")).to_have_text("Live", timeout=PATIENCE_MS)
+    expect(page.locator("#status")).to_have_text("Live")
     eventually(page, "Number(document.getElementById('answers').textContent) > 3")
 
 
@@ -88,7 +88,7 @@ def test_a_stream_is_recorded_and_its_clip_replayed_with_its_boxes(page: Page, s
     record.get_by_label("Seconds before now").fill("1")
     record.get_by_label("from now on").fill("1")
     record.get_by_role("button", name="Record").click()
-    record.get_by_role("link", name="Open").click(timeout=PATIENCE_MS)
+    record.get_by_role("link", name="Open").click()
     expect(page.locator("#status")).to_contain_text("answers")
     eventually(page, "Number(document.getElementById('view').dataset.boxes) > 0")
     eventually(page, f"({LIT_PIXELS})() > 500")
