@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from model.card import load_card
 from model.card_page import card_to_markdown
+from model.convert.simulate import simulate
 from model.detector import Detector
 from model.errors import BadCalibration, BadSetting, BadWeights, ModelError, NotConvertible
 from model.weights import save
@@ -25,6 +26,7 @@ from tests.model.convert.twins import twin, twin_card
 from tests.model.tiny import CLASSES, random_counts, write_tiny
 from tests.servers import running_server
 from tests.service.test_real_service import SIZE, recording
+from training.converting.classifiers import load_classifier
 from training.errors import BadTraining, TrainingError
 
 FACTORY = """
@@ -165,6 +167,33 @@ def test_a_classifier_of_a_function_and_safetensors(arrays: Path) -> None:
     assert tensors["1.threshold"] > 0
     said = json.loads(Path("out/network-rueckauer.json").read_text())
     assert said["conversion"]["method"] == "rueckauer"
+    again = simulate(load_classifier("out/network-rueckauer.json"), torch.from_numpy(data["x"]).float(), 32)
+    right = again.last.outputs[0].argmax(1) == torch.from_numpy(data["y"])
+    assert float(right[32:].double().mean()) == report["points"][-1]["scores"]["accuracy"]
+
+
+def test_a_classifiers_card_is_checked_when_it_is_read(arrays: Path) -> None:
+    torch.manual_seed(1)
+    convert("made_here:network", "--calibrate", arrays, "--rows", 32, "--at", "none", "-o", "out")
+    card, weights = Path("out/network-rueckauer.json"), Path("out/network-rueckauer.safetensors")
+    said, tensors = json.loads(card.read_text()), load_file(weights)
+    for name, bad, message in (
+        ("1.threshold", -tensors["1.threshold"], "1.threshold holds numbers that are not above 0"),
+        ("0.weight", tensors["0.weight"][:, :3], "0.weight has shape"),
+        ("0.bias", tensors["0.bias"] * torch.nan, "not a finite number"),
+    ):
+        save_file(tensors | {name: bad.contiguous()}, weights)
+        with pytest.raises(BadWeights, match=message):
+            load_classifier(card)
+    save_file({name: value for name, value in tensors.items() if name != "1.initial"}, weights)
+    with pytest.raises(BadWeights, match=r"missing \['1.initial'\]"):
+        load_classifier(card)
+    save_file(tensors, weights)
+    with pytest.raises(BadTraining, match="'made_here:nothing' builds no network"):
+        load_classifier(card, "made_here:nothing")
+    card.write_text(json.dumps({key: value for key, value in said.items() if key != "input_shape"}))
+    with pytest.raises(BadTraining, match="no card of a converted classifier"):
+        load_classifier(card)
 
 
 def _fit(network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:

@@ -25,7 +25,7 @@ from model.convert.fanout import dense_macs
 from model.convert.graph import Graph
 from model.convert.method import Method, convert
 from model.convert.network import SpikingNetwork
-from model.convert.saved import network_tensors
+from model.convert.saved import network_tensors, restored
 from model.convert.simulate import simulate
 from model.convert.trace import trace
 from model.energy import energy_mj
@@ -104,10 +104,34 @@ def convert_classifier(asked: ClassifierConversion, progress: MeasureProgress) -
     network, sweep = converted(asked.steps), None
     if asked.at:
         sweep = _measured(asked, ann, held.part(0, asked.measured), network, converted, progress)
-    block = _said(asked, network, sum(map(len, calibration)))
+    block = _said(asked, network, tuple(given.x.shape[1:]), sum(map(len, calibration)))
     text = json.dumps(block, indent=2) + "\n"
     files = write_pair(asked.out, asked.name, network_tensors(network), text)
     return files.card, sweep
+
+
+def load_classifier(card: str | Path, factory: str | None = None) -> SpikingNetwork:
+    """A classifier that was converted, from the two files that `convert_classifier` wrote.
+
+    `model.convert.simulate.simulate(network, x, steps).last.outputs[0]` is what it says of inputs `x`.
+
+    Args:
+        card: NAME.json, with NAME.safetensors beside it.
+        factory: "package.module:function" that builds the network; the one that the card names where None.
+
+    Raises:
+        BadTraining: the card is none of a classifier's, or there is no such function.
+        BadWeights: the tensors are not those of a conversion of this network.
+    """
+    path = Path(card)
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        block, sample = said["conversion"], tuple(int(side) for side in said["input_shape"])
+        spiking, named = dict(block["spiking"]), str(block["source"]["name"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BadTraining(f"{path} is no card of a converted classifier: {error!r}") from error
+    weights = path.with_suffix(".safetensors")
+    return restored(load_network(factory or named, None), sample, read(weights), spiking, weights.name)
 
 
 def load_network(factory: str, weights: Path | None) -> nn.Module:
@@ -229,9 +253,12 @@ def _settings(method: Method) -> dict[str, Any]:
     return asdict(cast(Any, method))
 
 
-def _said(asked: ClassifierConversion, network: SpikingNetwork, rows: int) -> dict[str, Any]:
+def _said(
+    asked: ClassifierConversion, network: SpikingNetwork, sample: tuple[int, ...], rows: int
+) -> dict[str, Any]:
     return {
         "name": asked.name,
+        "input_shape": list(sample),
         "conversion": {
             "method": asked.method.name,
             "settings": _settings(for_steps(asked.method, asked.steps)),
