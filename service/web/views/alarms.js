@@ -23,7 +23,6 @@ export function mount(root) {
 class Alarms {
   constructor(root) {
     this.streams = [];
-    this.classes = [];
     this.waiting = h("span", { class: "count" }, "0");
     this.raised = h("div", { id: "raised" });
     this.rules = h("div", { id: "rules" });
@@ -35,24 +34,19 @@ class Alarms {
       h("section", { class: "card", "aria-label": "Rules" }, h("h2", {}, "Rules"), this.rules),
       this.letters,
     );
-    this.begin();
-  }
-
-  async begin() {
-    const [streams, models] = await Promise.all([getJson("/streams").catch(() => ({ streams: [] })), getJson("/models").catch(() => ({ models: [] }))]);
-    this.streams = streams.streams;
-    this.classes = [...new Set(models.models.flatMap((model) => model.classes))].sort();
     this.refresh();
   }
 
   async refresh() {
     clearTimeout(this.timer);
-    const [alarms, raised, letters] = await Promise.all([
+    const [streams, alarms, raised, letters] = await Promise.all([
+      streamsNow(),
       getJson("/alarms").catch((problem) => ({ problem })),
       getJson("/alarms/raised?limit=100").catch((problem) => ({ problem })),
       has("/alarms/dead-letters") ? getJson("/alarms/dead-letters").catch(() => ({ letters: [] })) : { letters: [] },
     ]);
     if (this.closed) return;
+    this.streams = streams;
     this.showRaised(raised);
     this.showRules(alarms);
     this.showLetters(letters.letters);
@@ -149,7 +143,12 @@ class Alarms {
   }
 
   async edit(alarm) {
-    const saved = await editRule(alarm, this.streams, this.classes);
+    if (this.editing) return;
+    this.editing = true;
+    // Streams and classes as they are now: those of a while ago would miss what was added since.
+    const [streams, classes] = await Promise.all([streamsNow(), classesNow()]);
+    const saved = this.closed ? null : await editRule(alarm, streams, classes);
+    this.editing = false;
     if (saved) this.refresh();
   }
 
@@ -226,4 +225,13 @@ function noRules() {
 
 function table(head, rows) {
   return h("div", { class: "scroll" }, h("table", { class: "stacks" }, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)));
+}
+
+async function streamsNow() {
+  return (await getJson("/streams").catch(() => ({ streams: [] }))).streams;
+}
+
+async function classesNow() {
+  const { models } = await getJson("/models").catch(() => ({ models: [] }));
+  return [...new Set(models.flatMap((model) => model.classes))].sort();
 }
