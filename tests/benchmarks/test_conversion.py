@@ -5,18 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from benchmarks import conversion
 from benchmarks.conversion.__main__ import main
 from benchmarks.conversion.criteria import Figures, criteria
 from benchmarks.conversion.measure import Points, measured
 from benchmarks.conversion.rows import Evaluation, rows
 from benchmarks.conversion.subsets import SUBSETS, Name, Trained, trained
 from benchmarks.conversion.tables import Entry, Table, read_reference
+from model.card import load_card
+from model.convert.detecting import WindowSettings, convert_twin
+from model.convert.ecc import ECC
+from model.convert.gates import MaxGate
+from model.encodings import encode
 from model.errors import BadSetting
+from model.weights import load
 from training.converting.sweep import Point
 
+TWIN = Path(conversion.__file__).with_name("ems-nano-twin-average.json")
 NETWORKS = [(name, pool) for name, subset in SUBSETS.items() for pool in subset.pools]
+
+
+def test_the_twin_that_comes_along_converts_without_gates(tmp_path: Path) -> None:
+    card = load_card(TWIN)
+    layout = card.network_layout()
+    assert (layout.activation, layout.pooling, card.steps) == ("relu", "average", 1)
+    counts = np.random.default_rng(0).poisson(0.3, (2, 1, 2, 192, 256)).astype(np.uint16)
+    window = encode(torch.from_numpy(counts[:, 0]), card.encoding)
+    detector, _ = convert_twin(
+        load(TWIN),
+        card,
+        [window],
+        ECC(channel_wise=True),
+        WindowSettings(4),
+        name="spiking",
+        said={"calibration": {}, "source": {}},
+    )
+    assert not any(isinstance(unit, MaxGate) for unit in detector.network.units)
 
 
 def test_what_ran_and_what_was_counted_share_no_table() -> None:

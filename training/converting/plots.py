@@ -40,8 +40,8 @@ def _scores(axes: Axes, sweep: Sweep, steps: list[int]) -> None:
         if sweep.trained is not None:
             label = f"{name}, {sweep.trained.name} (T = {sweep.trained.steps})"
             axes.axhline(sweep.trained.scores[name], color=colour, linestyle=":", label=label)
-    axes.set(title="accuracy", ylim=(0, None))
-    axes.legend(fontsize=8, loc="lower right")
+    axes.set(title="accuracy", ylim=(0, 1.35 * axes.get_ylim()[1]))  # room for the legend above the lines
+    axes.legend(fontsize=8, loc="upper left", ncols=max(1, len(sweep.ann.scores)))
 
 
 def _energy(axes: Axes, sweep: Sweep, steps: list[int]) -> None:
