@@ -32,6 +32,11 @@ potentials on 128, weights on 512 in 300 iterations. Energy counts {AC_PJ:g} pJ 
 from which an image takes more energy than it takes the ANN. A row that calibrates is a conversion of its
 own at each T."""
 
+LEADS = """\
+A lead that is missed is of one way over another that is better on this network than on the reference's, as
+the lines above show: networks trained alike differ in how evenly their layers fire, and with it in what the
+simplest conversions lose."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -105,3 +110,5 @@ def _network(network: Measured) -> Iterator[str]:
         if judged := verdicts(network, evaluation):
             yield f"Margins, {evaluation}, in per cent and points:"
             yield table(("", "measured", "margin", ""), judged)
+            if any(" ahead of " in what and "missed" in verdict for what, _, _, verdict in judged):
+                yield LEADS
