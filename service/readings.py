@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from service.finishing import finished
 from service.settings import Settings
 from streaming.isolation import Child
 from streaming.limits import Limits
@@ -54,13 +55,7 @@ async def in_child(
 ) -> None:
     """Runs `function` in a child and gives its messages to `take`, in a thread; kills it when cancelled."""
     reading = _Reading(function, arguments, limits, take, name)
-    work = asyncio.create_task(asyncio.to_thread(reading.run))
-    try:
-        await asyncio.shield(work)
-    except asyncio.CancelledError:
-        reading.stop()
-        await asyncio.wait([work])
-        raise
+    await finished(asyncio.to_thread(reading.run), reading.stop)
 
 
 class _Reading:

@@ -158,7 +158,7 @@ def figures(shared: Path, request: pytest.FixtureRequest) -> dict[Name, Figures]
             place,
             criterion.text,
             id=f"{name}: {criterion.text}",
-            marks=[pytest.mark.xfail(reason=MISSED[name, criterion.text], strict=False)]
+            marks=[pytest.mark.xfail(reason=MISSED[name, criterion.text])]
             if (name, criterion.text) in MISSED
             else [],
         )

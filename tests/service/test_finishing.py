@@ -41,3 +41,16 @@ def test_a_waiter_that_is_cancelled_waits_on(cancellations: int) -> None:
         assert done.is_set()
 
     asyncio.run(play())
+
+
+def test_a_waiter_that_is_cancelled_can_hurry_the_work() -> None:
+    async def play() -> None:
+        stop = threading.Event()
+        waiting = asyncio.create_task(finished(asyncio.to_thread(stop.wait, 30), stop.set))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert stop.is_set()
+
+    asyncio.run(play())

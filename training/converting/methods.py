@@ -64,7 +64,7 @@ def method_for(
             raise BadTraining(
                 f"the method {name} has no advanced pipeline; leave --advanced out, or use calibration"
             )
-        method = replace(method, weights=Weights(), potential=True, bias=False)
+        method = replace(method, weights=Weights(), potential=True, bias=0)
     for text in texts:
         method = cast(Method, with_text(cast(Any, method), text))
     return for_steps(method, steps)

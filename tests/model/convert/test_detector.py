@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,9 +214,9 @@ def test_more_parts_make_earlier_steps(tmp_path: Path) -> None:
         ({"steps": 10, "parts": 5}, "parts is 5 with analog input"),
     ],
 )
-def test_settings_that_cannot_be_run_are_refused(settings: dict[str, object], message: str) -> None:
+def test_settings_that_cannot_be_run_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(BadSetting, match=message):
-        WindowSettings(**settings)  # type: ignore[arg-type]
+        WindowSettings(**settings)
 
 
 def test_what_is_no_twin_is_refused(tmp_path: Path) -> None:

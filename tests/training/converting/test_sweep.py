@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from model.convert.calibration import Calibration
+from model.convert.rueckauer import Rueckauer
 from model.convert.simulate import simulate
 from model.convert.thresholds import ThresholdSettings
 from model.detections import Detections
@@ -130,7 +132,7 @@ def test_evaluation_takes_a_converted_network_as_any_other() -> None:
         ("sim:street", True, "sim:street"),
         ("gen1:/data/gen1", True, "gen1:gen1"),
         ("sim://street?seed=3", False, "sim://street?seed=3"),
-        ("/tmp/walk.raw", False, "walk.raw"),
+        ("/recordings/walk.raw", False, "walk.raw"),
         ("C:/walk.raw", False, "walk.raw"),
     ],
 )
@@ -140,17 +142,20 @@ def test_sources_are_told_apart_and_named_without_folders(source: str, data_set:
 
 
 def test_methods_come_with_settings_of_their_task() -> None:
-    detector = method_for("rueckauer", "detector", 64)
-    assert (detector.channel_wise, detector.initial) == (True, 0.5)  # type: ignore[attr-defined]
-    published = method_for("rueckauer", "classifier", 64)
-    assert (published.channel_wise, published.initial) == (False, 0.0)  # type: ignore[attr-defined]
+    detector, published = method_for("rueckauer", "detector", 64), method_for("rueckauer", "classifier", 64)
+    assert isinstance(detector, Rueckauer)
+    assert (detector.channel_wise, detector.initial) == (True, 0.5)
+    assert isinstance(published, Rueckauer)
+    assert (published.channel_wise, published.initial) == (False, 0.0)
     calibration = method_for("calibration", "detector", 24, ["threshold.momentum=0.5", "rows=7"])
     assert is_for_one(calibration)
     assert not is_for_one(published)
-    assert calibration.steps == 24  # type: ignore[attr-defined]
-    assert calibration.threshold == ThresholdSettings(channel_wise=True, momentum=0.5)  # type: ignore[attr-defined]
-    assert for_steps(calibration, 9).steps == 9  # type: ignore[attr-defined]
+    assert isinstance(calibration, Calibration)
+    assert (calibration.steps, calibration.rows) == (24, 7)
+    assert calibration.threshold == ThresholdSettings(channel_wise=True, momentum=0.5)
+    assert for_steps(calibration, 9) == replace(calibration, steps=9)
     advanced = method_for("calibration", "classifier", 24, advanced=True)
-    assert advanced.weights is not None  # type: ignore[attr-defined]
+    assert isinstance(advanced, Calibration)
+    assert (advanced.weights is not None, advanced.potential, advanced.bias) == (True, True, 0)
     with pytest.raises(BadTraining, match="NAME=VALUE"):
         method_for("ecc", "detector", 8, ["residual"])
