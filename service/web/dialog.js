@@ -22,6 +22,8 @@ export function dialog(title, make, { wide = false } = {}) {
     box.addEventListener("pointerdown", (event) => event.target === box && close());
     document.body.append(box);
     box.showModal();
+    // The browser would take the first control, which is the one that closes.
+    box.querySelector("form :is(input, select, textarea):not([type=hidden], :disabled)")?.focus();
   });
 }
 

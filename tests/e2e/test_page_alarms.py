@@ -33,6 +33,7 @@ def test_an_alarm_is_set_up_raised_acknowledged_switched_off_and_deleted(
     page.locator(".nav").get_by_role("link", name="Alarms").click()
     page.get_by_role("button", name="New alarm").click()
     dialog = page.get_by_role("dialog", name="New alarm")
+    expect(dialog.get_by_role("textbox", name="Name")).to_be_focused()
     dialog.get_by_role("textbox", name="Name").fill("people")
     dialog.get_by_role("combobox", name="When").select_option("class")
     dialog.get_by_role("checkbox", name="person").check()
